@@ -1,0 +1,7 @@
+//! Stackful context switching without std.
+#![no_std]
+#[cfg(feature = "std")]
+extern crate std;
+
+mod arch;
+pub mod raw;

@@ -1,0 +1,60 @@
+//! The bare switch: no ownership, no safety net. Everything else in corun stands on these four items.
+
+use crate::arch;
+
+/// A suspended flow of control: the stack pointer at which it stopped; all other state lies on its stack.
+///
+/// Zero is never a valid context, so zeroed memory can stand for "none".
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Context(pub(crate) usize);
+
+impl Context {
+    /// The value that stands for no context.
+    pub const NONE: Context = Context(0);
+
+    /// The saved stack pointer, for prefetching and for diagnostics.
+    #[inline(always)]
+    pub fn stack_pointer(self) -> usize {
+        self.0
+    }
+}
+
+/// What a new context runs first. It gets the value of the first switch to it and must not return.
+pub type Entry = unsafe extern "C" fn(usize) -> !;
+
+/// How many bytes below the top of a stack [`prepare`] writes to, at the most.
+pub const MIN_STACK: usize = 256;
+
+/// Suspends the current context into `*save`, continues `target`, and passes it `arg`.
+///
+/// Returns the value that whoever continues this context passes in turn.
+///
+/// # Safety
+/// `save` must be valid for a write. `target` must be suspended, on a stack that is still mapped, and be continued on the OS
+/// thread that suspended it, unless nothing on it depends on the thread. Each context may be continued once per suspension.
+#[inline(always)]
+pub unsafe fn switch(save: *mut Context, target: Context, arg: usize) -> usize {
+    // SAFETY: the same contract.
+    unsafe { arch::switch(save, target, arg) }
+}
+
+/// Leaves the current context for good and continues `target`, passing it `arg`.
+///
+/// # Safety
+/// As for [`switch`]; and nothing on the current stack will be used or dropped again.
+#[inline(always)]
+pub unsafe fn switch_final(target: Context, arg: usize) -> ! {
+    // SAFETY: the same contract.
+    unsafe { arch::switch_final(target, arg) }
+}
+
+/// Makes a context on an unused stack; the first switch to it calls `entry` with the value passed.
+///
+/// # Safety
+/// `top` must be aligned to 16 bytes, with at least [`MIN_STACK`] writable bytes below it, and the stack must outlive the context.
+#[inline]
+pub unsafe fn prepare(top: *mut u8, entry: Entry) -> Context {
+    // SAFETY: the same contract.
+    unsafe { arch::prepare(top, entry) }
+}

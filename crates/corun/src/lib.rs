@@ -1,0 +1,1 @@
+//! Stackful coroutines in the shape of std.
