@@ -84,10 +84,12 @@ pub(crate) unsafe fn prepare(top: *mut u8, entry: Entry) -> Context {
 #[unsafe(naked)]
 unsafe extern "C" fn trampoline() {
     naked_asm!(
+        ".cfi_startproc",
         ".cfi_undefined rip",
         "pop rax",
         "xor ebp, ebp",
         "call rax",
         "ud2",
+        ".cfi_endproc",
     )
 }
