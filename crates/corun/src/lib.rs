@@ -1,1 +1,17 @@
 //! Stackful coroutines in the shape of std.
+
+mod coroutine {
+    mod local;
+    pub(crate) mod local_map;
+    pub use local::{AccessError, LocalKey};
+}
+#[allow(dead_code, reason = "used by the scheduler, which lands after it")]
+mod platform {
+    pub(crate) mod numa;
+}
+#[allow(dead_code, reason = "used by the scheduler, which lands after it")]
+mod runtime {
+    pub(crate) mod config;
+}
+
+pub use coroutine::{AccessError, LocalKey};
