@@ -1,5 +1,6 @@
 //! Stackful coroutines in the shape of std.
 
+#[allow(dead_code, reason = "used by the scheduler, which lands after it")]
 mod coroutine {
     mod local;
     pub(crate) mod local_map;

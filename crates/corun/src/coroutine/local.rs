@@ -10,7 +10,8 @@ use std::fmt;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::local_map::{LocalMap, Refusal, with_thread_map};
+pub(crate) use super::local_map::LocalMap;
+use super::local_map::{Refusal, with_thread_map};
 
 /// Declares values of which each coroutine has its own, in the grammar of [`std::thread_local!`].
 ///

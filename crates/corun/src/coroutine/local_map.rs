@@ -12,20 +12,26 @@
 //!    panics leaves the key absent, so that the next use tries again.
 //!
 //! Values are destroyed in reverse order of the end of their initialisers: a value whose initialiser or destructor uses another one
-//! is destroyed before it. Programs have a handful of locals, so a key is looked up by walking a short list: that costs each coroutine
+//! is destroyed before it. After that the map refuses everything until [`LocalMap::reopen`], because the next coroutine on the same stack
+//! uses the same control block, and what a destructor of the last one's result left here would be found by it. Programs have a handful of locals, so a key is looked up by walking a short list: that costs each coroutine
 //! 8 bytes until it uses its first local.
 
 use std::any::Any;
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 /// The values of one coroutine or thread. Nothing is allocated before the first use.
-#[derive(Default)]
 pub(crate) struct LocalMap {
-    entries: OnceCell<Box<RefCell<Vec<Entry>>>>,
+    /// Null before the first use, `CLOSED` after `clear`, else from `Box::into_raw`.
+    list: Cell<*mut List>,
 }
+
+type List = RefCell<Vec<Entry>>;
+
+/// Never the address of a list.
+const CLOSED: *mut List = ptr::without_provenance_mut(1);
 
 struct Entry {
     /// The number of the key, see `LocalKey`.
@@ -63,18 +69,27 @@ unsafe fn destroy<T>(value: NonNull<()>) {
 impl LocalMap {
     pub(crate) const fn new() -> LocalMap {
         LocalMap {
-            entries: OnceCell::new(),
+            list: Cell::new(ptr::null_mut()),
         }
     }
 
     /// Did nobody use a local here yet?
     pub(super) fn is_untouched(&self) -> bool {
-        self.entries.get().is_none()
+        self.list.get().is_null()
     }
 
-    /// `use_entries` must not run user code (invariant 2).
-    fn with_entries<R>(&self, use_entries: impl FnOnce(&mut Vec<Entry>) -> R) -> R {
-        use_entries(&mut self.entries.get_or_init(Default::default).borrow_mut())
+    fn list(&self) -> Option<&List> {
+        let list = self.list.get();
+        // SAFETY: neither null nor `CLOSED`, so it came from `Box::into_raw`. It is freed by `clear` after the last destructor, when no
+        // borrow is left (invariant 2).
+        (!list.is_null() && list != CLOSED).then(|| unsafe { &*list })
+    }
+
+    fn list_or_new(&self) -> Option<&List> {
+        if self.is_untouched() {
+            self.list.set(Box::into_raw(Box::default()));
+        }
+        self.list()
     }
 
     /// The value of `key`, made by `init` if there is none yet.
@@ -86,67 +101,46 @@ impl LocalMap {
         key: usize,
         init: impl FnOnce() -> T,
     ) -> Result<NonNull<T>, Refusal> {
-        let found = self.with_entries(|entries| {
-            if let Some(entry) = entries.iter().find(|entry| entry.key == key) {
-                return Some(match entry.state {
-                    State::Alive => Ok(entry.value.cast::<T>()),
-                    State::Initialising => Err(Refusal::Initialising),
-                    State::Destroyed => Err(Refusal::Destroyed),
-                });
-            }
-            entries.push(Entry {
-                key,
-                state: State::Initialising,
-                value: NonNull::dangling(),
-                destroy: destroy::<T>,
-            });
-            None
-        });
-        found.unwrap_or_else(|| Ok(self.initialise(key, init)))
-    }
-
-    fn initialise<T>(&self, key: usize, init: impl FnOnce() -> T) -> NonNull<T> {
-        /// Takes the mark back if the initialiser panics.
-        struct Unmark<'map>(&'map LocalMap, usize);
-        impl Drop for Unmark<'_> {
-            fn drop(&mut self) {
-                self.0
-                    .with_entries(|entries| entries.retain(|entry| entry.key != self.1));
-            }
+        let list = self.list_or_new().ok_or(Refusal::Destroyed)?;
+        if let Some(entry) = list.borrow().iter().find(|entry| entry.key == key) {
+            return match entry.state {
+                State::Alive => Ok(entry.value.cast::<T>()),
+                State::Initialising => Err(Refusal::Initialising),
+                State::Destroyed => Err(Refusal::Destroyed),
+            };
         }
-        let unmark = Unmark(self, key);
-        let value = NonNull::from(Box::leak(Box::new(init())));
-        mem::forget(unmark);
-        self.with_entries(|entries| {
-            let index = entries
-                .iter()
-                .position(|entry| entry.key == key)
-                .expect("the mark of a running initialiser stays");
-            // To the end: the order of destruction is that of the ends of the initialisers.
-            let mut entry = entries.remove(index);
-            (entry.state, entry.value) = (State::Alive, value.cast());
-            entries.push(entry);
+        let (state, value) = (State::Initialising, NonNull::dangling());
+        list.borrow_mut().push(Entry {
+            key,
+            state,
+            value,
+            destroy: destroy::<T>,
         });
-        value
+        Ok(initialise(list, key, init))
     }
 
-    /// Destroys all values, those that destructors make on the way included. A destructor that panics (which the panic hook has reported)
-    /// does not keep the others from running. From then on the destroyed keys refuse access.
+    /// Destroys all values, those that destructors make on the way included, and closes the map. A destructor that panics (which the panic
+    /// hook has reported) does not keep the others from running.
     ///
-    /// Called on the coroutine's own stack when its closure is over, before anybody learns that it has finished.
+    /// Called on the coroutine's own stack when its closure is over, before anybody learns that it has finished: destructors may suspend.
+    #[inline]
     pub(crate) fn clear(&self) {
-        if self.is_untouched() {
-            return;
+        match self.list() {
+            Some(list) => self.destroy_all(list),
+            None => self.list.set(CLOSED),
         }
+    }
+
+    #[cold]
+    fn destroy_all(&self, list: &List) {
         let next = || {
-            self.with_entries(|entries| {
-                let entry = entries
-                    .iter_mut()
-                    .rev()
-                    .find(|entry| entry.state == State::Alive)?;
-                entry.state = State::Destroyed;
-                Some((entry.destroy, entry.value))
-            })
+            let mut entries = list.borrow_mut();
+            let entry = entries
+                .iter_mut()
+                .rev()
+                .find(|entry| entry.state == State::Alive)?;
+            entry.state = State::Destroyed;
+            Some((entry.destroy, entry.value))
         };
         while let Some((destroy, value)) = next() {
             // SAFETY: the entry was alive, so the value is there, and it has just been marked as destroyed, so this happens once.
@@ -155,7 +149,41 @@ impl LocalMap {
                 forget_payload(payload);
             }
         }
+        let list = self.list.replace(CLOSED);
+        // SAFETY: from `Box::into_raw`, see `list_or_new`; no borrow of it is left, and nobody finds it any more.
+        drop(unsafe { Box::from_raw(list) });
     }
+
+    /// Makes a cleared map as good as new, for the next coroutine.
+    #[inline]
+    pub(crate) fn reopen(&self) {
+        debug_assert!(self.list().is_none(), "values of another coroutine");
+        self.list.set(ptr::null_mut());
+    }
+}
+
+/// Runs the initialiser of `key`, whose mark is in the list.
+fn initialise<T>(list: &List, key: usize, init: impl FnOnce() -> T) -> NonNull<T> {
+    /// Takes the mark back if the initialiser panics.
+    struct Unmark<'list>(&'list List, usize);
+    impl Drop for Unmark<'_> {
+        fn drop(&mut self) {
+            self.0.borrow_mut().retain(|entry| entry.key != self.1);
+        }
+    }
+    let unmark = Unmark(list, key);
+    let value = NonNull::from(Box::leak(Box::new(init())));
+    mem::forget(unmark);
+    let mut entries = list.borrow_mut();
+    let index = entries
+        .iter()
+        .position(|entry| entry.key == key)
+        .expect("the mark of a running initialiser stays");
+    // To the end: the order of destruction is that of the ends of the initialisers.
+    let mut entry = entries.remove(index);
+    (entry.state, entry.value) = (State::Alive, value.cast());
+    entries.push(entry);
+    value
 }
 
 /// The destructor of a panic's payload may panic as well, and nobody is there to take that.
@@ -200,7 +228,6 @@ pub(super) fn with_thread_map<R>(f: impl FnOnce(&LocalMap) -> R) -> Option<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::Cell;
     use std::rc::Rc;
 
     /// Safe, because these tests use a key with one type only.
@@ -314,5 +341,23 @@ mod tests {
         get(&map, 2, || Bomb).unwrap();
         map.clear();
         assert_eq!(*log.borrow(), [1]);
+    }
+
+    #[test]
+    fn a_cleared_map_refuses_everything_until_it_is_reopened() {
+        let map = LocalMap::new();
+        map.clear();
+        assert_eq!(
+            get(&map, 1, || 0_u32),
+            Err(Refusal::Destroyed),
+            "untouched when it was cleared"
+        );
+        map.reopen();
+        get(&map, 1, || 1_u32).unwrap();
+        map.clear();
+        assert_eq!(get(&map, 2, || 0_u32), Err(Refusal::Destroyed));
+        map.reopen();
+        // SAFETY: alive until the next `clear`.
+        assert_eq!(unsafe { get(&map, 1, || 2_u32).unwrap().read() }, 2);
     }
 }
