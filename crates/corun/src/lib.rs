@@ -9,7 +9,14 @@ mod coroutine {
 #[allow(dead_code, reason = "used by the scheduler, which lands after it")]
 mod platform {
     pub(crate) mod numa;
+    pub(crate) mod poll;
 }
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "used by the scheduler and the sockets, which land after it"
+)]
+mod reactor;
 #[allow(dead_code, reason = "used by the scheduler, which lands after it")]
 mod runtime {
     pub(crate) mod config;

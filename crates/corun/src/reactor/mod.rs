@@ -1,0 +1,33 @@
+//! Waiting for the operating system: one reactor per worker, one source per descriptor.
+//!
+//! # The contract with the layers above
+//! The socket types ask for *operations* (`Source::run(Direction::Read, .., || recv(..))`), never for readiness. The operation
+//! is tried first; only if it would block does the caller wait, and then it is tried again. A backend that completes operations
+//! instead of reporting readiness can therefore replace this one without a change above it.
+//!
+//! # Parts
+//! - [`Reactor`] (`poller.rs`): waits for events and hands them to entries; frees entries when no event can name them any more.
+//! - `Entry` (`entry.rs`): the state of one registered descriptor: what is known of its readiness, and who waits.
+//! - [`Source`] (`source.rs`): what a socket owns; makes an entry when it first has to wait, and takes it away when it is dropped.
+//! - `selector`: the system calls: epoll on Linux, the `polling` crate elsewhere.
+//!
+//! Plain threads do not take part: they wait for their one descriptor by `poll(2)` (`platform::poll`).
+
+mod entry;
+mod limits;
+mod poller;
+mod source;
+mod standin;
+mod wait_list;
+
+#[cfg_attr(any(target_os = "linux", target_os = "android"), path = "epoll.rs")]
+#[cfg_attr(
+    not(any(target_os = "linux", target_os = "android")),
+    path = "portable.rs"
+)]
+mod selector;
+
+pub(crate) use entry::Direction;
+pub(crate) use limits::Limits;
+pub(crate) use poller::Reactor;
+pub(crate) use source::Source;

@@ -1,0 +1,177 @@
+//! What a socket owns: its way to wait.
+
+use std::io;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use super::entry::{Direction, Entry, Turn};
+use super::limits::Limits;
+use super::selector::{self, RawDescriptor};
+use super::standin::{in_coroutine, safepoint};
+use crate::platform::poll;
+
+/// Runs the operations of one descriptor, which is registered nowhere until one of them has to wait in a coroutine.
+///
+/// Must be dropped before the descriptor is closed.
+pub(crate) struct Source {
+    entry: AtomicPtr<Entry>,
+}
+
+/// Several coroutines may be the first to wait on a descriptor at once; it is registered once.
+static REGISTERING: [Mutex<()>; 16] = [const { Mutex::new(()) }; 16];
+
+#[inline]
+fn would_block<T>(result: &io::Result<T>) -> bool {
+    matches!(result, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+}
+
+impl Source {
+    pub(crate) const fn new() -> Source {
+        Source {
+            entry: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    /// Runs a non-blocking operation, waiting for its turn and for the descriptor as long as it would block.
+    ///
+    /// `short` tells whether a result proves that the direction has nothing more to give: see `entry.rs`.
+    #[inline]
+    pub(crate) fn run<S: selector::Socket, T>(
+        &self,
+        socket: &S,
+        direction: Direction,
+        limits: &Limits,
+        short: impl Fn(&T) -> bool,
+        mut operation: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
+        match self.entry() {
+            None => {
+                let result = operation();
+                if !would_block(&result) {
+                    safepoint();
+                    return result;
+                }
+            }
+            Some(entry) => {
+                if let Some(seen) = entry.look(direction) {
+                    let result = operation();
+                    if !would_block(&result) {
+                        if result.as_ref().is_ok_and(&short) {
+                            entry.drained(direction, seen);
+                        }
+                        safepoint();
+                        return result;
+                    }
+                    entry.clear(direction, seen);
+                }
+            }
+        }
+        if limits.is_nonblocking() {
+            // The reactor may not have seen yet what the kernel knows.
+            return operation();
+        }
+        let deadline = limits.deadline(direction);
+        if !in_coroutine() {
+            return Self::run_on_thread(selector::raw(socket), direction, deadline, operation);
+        }
+        self.run_in_turn(selector::raw(socket), direction, deadline, short, operation)
+    }
+
+    fn run_in_turn<T>(
+        &self,
+        descriptor: RawDescriptor,
+        direction: Direction,
+        deadline: Option<Instant>,
+        short: impl Fn(&T) -> bool,
+        mut operation: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
+        let entry = self.entry_or_register(descriptor, direction)?;
+        let mut turn = Turn::new(entry, direction);
+        while let Some(seen) = turn.wait(deadline)? {
+            let result = operation();
+            if would_block(&result) {
+                entry.clear(direction, seen);
+                continue;
+            }
+            let drained = result.as_ref().is_ok_and(&short).then_some(seen);
+            turn.finish(drained);
+            return result;
+        }
+        // The worker may have been too busy to look for events: the deadline alone must not make an operation fail.
+        operation()
+    }
+
+    #[cold]
+    fn run_on_thread<T>(
+        descriptor: RawDescriptor,
+        direction: Direction,
+        deadline: Option<Instant>,
+        mut operation: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
+        loop {
+            let in_time = poll::wait(descriptor, direction, deadline)?;
+            let result = operation();
+            if !in_time || !would_block(&result) {
+                return result;
+            }
+        }
+    }
+
+    /// Makes all waiters try again. Used after something that an operation looks at has changed.
+    pub(crate) fn stir(&self) {
+        if let Some(entry) = self.entry() {
+            entry.stir();
+        }
+    }
+
+    #[inline]
+    fn entry(&self) -> Option<&Entry> {
+        // Acquire pairs with the release in `entry_or_register`.
+        let entry = self.entry.load(Ordering::Acquire);
+        // SAFETY: an entry lives until its source is dropped.
+        unsafe { entry.as_ref() }
+    }
+
+    #[inline]
+    fn entry_or_register(
+        &self,
+        descriptor: RawDescriptor,
+        blocked: Direction,
+    ) -> io::Result<&Entry> {
+        match self.entry() {
+            Some(entry) => Ok(entry),
+            None => self.register(descriptor, blocked),
+        }
+    }
+
+    #[cold]
+    fn register(&self, descriptor: RawDescriptor, blocked: Direction) -> io::Result<&Entry> {
+        let stripe = &REGISTERING[descriptor as usize % REGISTERING.len()];
+        let _guard = stripe.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = self.entry() {
+            return Ok(entry);
+        }
+        let entry = Box::new(Entry::new(descriptor, blocked));
+        entry.settle()?;
+        self.entry.store(Box::into_raw(entry), Ordering::Release);
+        Ok(self.entry().expect("just stored"))
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        let entry = *self.entry.get_mut();
+        if entry.is_null() {
+            return;
+        }
+        // SAFETY: it came from `Box::into_raw`, and nobody can wait on it, as waiting borrows the source.
+        unsafe {
+            match (*entry).leave_home() {
+                Some(home) => home.bury(entry),
+                None => drop(Box::from_raw(entry)),
+            }
+        }
+    }
+}
