@@ -5,3 +5,4 @@ extern crate std;
 
 mod arch;
 pub mod raw;
+pub mod stack;

@@ -1,0 +1,44 @@
+//! Memory for stacks.
+//!
+//! - [`StackPool`] hands out [`SlabStack`]s: slots of large regions, pooled per thread. This is what a scheduler uses.
+//! - [`Stack`] is what the rest of this crate asks of a stack; implement it for memory of your own.
+
+#[cfg(all(feature = "std", unix))]
+mod error;
+#[cfg(all(feature = "std", unix))]
+mod pool;
+#[cfg(all(feature = "std", unix))]
+mod slab;
+#[cfg(all(feature = "std", unix))]
+mod sys;
+
+#[cfg(all(feature = "std", unix))]
+pub use {error::StackError, pool::StackPool, slab::SlabStack};
+
+/// The usable bytes of a stack by default, next to which 64 KiB of guard and a page for staggering make up its slot.
+///
+/// It takes memory page by page, as it is touched: 4 KiB at first.
+pub const DEFAULT_SIZE: usize = 192 * 1024;
+
+/// The smallest stack that can be asked for, in usable bytes.
+pub const MIN_SIZE: usize = 16 * 1024;
+
+/// The largest stack that can be asked for, in usable bytes.
+#[cfg(target_pointer_width = "64")]
+pub const MAX_SIZE: usize = 1 << 40;
+/// The largest stack that can be asked for, in usable bytes.
+#[cfg(not(target_pointer_width = "64"))]
+pub const MAX_SIZE: usize = 1 << 28;
+
+/// Memory that a flow of control can run on. Stacks grow downwards, from [`top`](Stack::top) to [`limit`](Stack::limit).
+///
+/// # Safety
+/// The bytes between `limit` and `top` must be readable, writable, and used by nobody else, until the value is dropped; `top`
+/// must be aligned to 16 bytes; both must be the same at each call, also after the value was moved.
+pub unsafe trait Stack {
+    /// The address just above the stack, aligned to 16 bytes.
+    fn top(&self) -> *mut u8;
+
+    /// The lowest address that may be used.
+    fn limit(&self) -> *mut u8;
+}

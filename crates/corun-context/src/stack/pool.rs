@@ -1,0 +1,123 @@
+//! The stacks that one thread keeps at hand.
+//!
+//! A pool is a plain vector, last in, first out, so that the stack handed out is the one whose top is still in the cache. It
+//! belongs to one thread and has no lock; it goes to the [slab](super::slab) for a run of stacks when it is empty, and gives
+//! back what is too much when its thread has nothing better to do. Slots in the slab are without memory, so that a stack's
+//! pages always come from the memory next to the thread that first uses it.
+
+use std::vec::Vec;
+
+use super::slab::{self, Class};
+use super::{SlabStack, StackError};
+
+/// How many unused stacks a pool keeps when it is trimmed.
+const KEEP: usize = 256;
+/// How many stacks one call of `trim` looks at, at the most: about 0.2 ms.
+const STEP: usize = 256;
+/// The most stacks fetched from the slab at once; the first fetches are smaller.
+const MAX_BATCH: usize = 64;
+
+/// Unused stacks of one size, for one thread: last in, first out.
+#[derive(Debug)]
+pub struct StackPool {
+    unused: Vec<SlabStack>,
+    /// So many of `unused`, from the bottom, were not used since they were last trimmed.
+    clean: usize,
+    batch: usize,
+    class: Result<&'static Class, StackError>,
+}
+
+impl StackPool {
+    /// An empty pool of stacks with at least `size` usable bytes. A size that cannot be is reported by [`take`](Self::take).
+    pub fn new(size: usize) -> StackPool {
+        StackPool {
+            unused: Vec::new(),
+            clean: 0,
+            batch: 8,
+            class: slab::class(size),
+        }
+    }
+
+    /// Takes the stack that was put back last, or a new one.
+    ///
+    /// # Errors
+    /// If there is no unused stack and the system gives no memory for another, or the size of the pool's stacks is invalid.
+    #[inline]
+    pub fn take(&mut self) -> Result<SlabStack, StackError> {
+        match self.unused.pop() {
+            Some(stack) => Ok(stack),
+            None => self.refill(),
+        }
+    }
+
+    /// Puts a stack back.
+    ///
+    /// The stack's memory is not touched, so this may be called by code that still runs on it, if that code leaves the stack
+    /// for good before anything takes from the pool, trims it or drops it.
+    #[inline]
+    pub fn put(&mut self, stack: SlabStack) {
+        self.clean = self.clean.min(self.unused.len());
+        self.unused.push(stack);
+    }
+
+    /// Whether [`trim`](Self::trim) has anything to do.
+    #[inline]
+    pub fn needs_trim(&self) -> bool {
+        self.clean < self.unused.len() || self.unused.len() > KEEP
+    }
+
+    /// How many stacks are in the pool.
+    pub fn len(&self) -> usize {
+        self.unused.len()
+    }
+
+    /// Whether the pool has no stack at hand.
+    pub fn is_empty(&self) -> bool {
+        self.unused.is_empty()
+    }
+
+    /// Does a step of giving memory back to the system: stacks above the number worth keeping go back to the slab with all
+    /// their pages, the others lose the pages below the first few.
+    ///
+    /// A step takes a fraction of a millisecond; call it while [`needs_trim`](Self::needs_trim), when there is nothing better
+    /// to do. It must not be called on one of the pool's own stacks.
+    pub fn trim(&mut self) {
+        let len = self.unused.len();
+        if len > KEEP {
+            // Those just below the ones to keep, so that little has to move.
+            let count = (len - KEEP).min(STEP);
+            let mut surplus: Vec<SlabStack> =
+                self.unused.drain(len - KEEP - count..len - KEEP).collect();
+            self.clean = self.clean.min(len - KEEP - count);
+            slab::release(&mut surplus);
+            if self.unused.len() <= KEEP {
+                self.unused.shrink_to(2 * KEEP);
+            }
+        } else {
+            for stack in &self.unused[self.clean..] {
+                stack.discard_depth();
+            }
+            self.clean = len;
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refill(&mut self) -> Result<SlabStack, StackError> {
+        let class = self.class?;
+        slab::take(class, self.batch, &mut self.unused)?;
+        self.batch = (self.batch * 2).min(MAX_BATCH);
+        let stack = self
+            .unused
+            .pop()
+            .expect("the slab gave no stack and no error");
+        self.clean = self.unused.len();
+        Ok(stack)
+    }
+}
+
+impl Drop for StackPool {
+    fn drop(&mut self) {
+        slab::release(&mut self.unused);
+    }
+}
