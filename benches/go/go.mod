@@ -1,0 +1,3 @@
+module corun-bench
+
+go 1.23

@@ -1,0 +1,45 @@
+// The workloads on Go: `gopeer WORKERS WORKLOAD ...`. See ../src/lib.rs for what they print.
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"time"
+)
+
+func main() {
+	workers := argument(1)
+	runtime.GOMAXPROCS(workers)
+	switch name := os.Args[2]; name {
+	case "yield":
+		yields(argument(3), argument(4))
+	case "spawn":
+		spawnAndFinish(argument(3))
+	case "parked":
+		parked(argument(3))
+	case "skynet":
+		skynet(argument(3))
+	case "timers":
+		timers(argument(3))
+	case "echo":
+		echo()
+	case "proxy":
+		proxy(argument(3))
+	default:
+		panic("no such workload: " + name)
+	}
+}
+
+func argument(index int) int {
+	value, err := strconv.Atoi(os.Args[index])
+	if err != nil {
+		panic(err)
+	}
+	return value
+}
+
+func reportPerOperation(elapsed time.Duration, count int) {
+	fmt.Printf("RESULT ns=%.4f\n", float64(elapsed.Nanoseconds())/float64(count))
+}
