@@ -8,6 +8,8 @@ mod coroutine {
 }
 #[allow(dead_code, reason = "used by the scheduler, which lands after it")]
 mod platform {
+    #[cfg(unix)]
+    pub(crate) mod fork;
     pub(crate) mod numa;
     pub(crate) mod poll;
 }
