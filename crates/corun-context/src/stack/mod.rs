@@ -1,19 +1,33 @@
 //! Memory for stacks.
 //!
-//! - [`StackPool`] hands out [`SlabStack`]s: slots of large regions, pooled per thread. This is what a scheduler uses.
+//! - `StackPool` hands out `SlabStack`s: slots of large regions, pooled per thread. This is what a scheduler uses.
+//! - `OsStack` is a stack in a mapping of its own, [`UnguardedStack`] one on memory of the caller's.
+//! - `overflow` reports what met a guard.
 //! - [`Stack`] is what the rest of this crate asks of a stack; implement it for memory of your own.
 
-#[cfg(all(feature = "std", unix))]
+#[cfg(feature = "std")]
 mod error;
 #[cfg(all(feature = "std", unix))]
+mod lock;
+#[cfg(all(feature = "std", unix))]
+mod os;
+#[cfg(all(feature = "std", unix))]
+pub mod overflow;
+#[cfg(all(feature = "std", unix))]
 mod pool;
+#[cfg(all(feature = "std", unix))]
+mod region;
 #[cfg(all(feature = "std", unix))]
 mod slab;
 #[cfg(all(feature = "std", unix))]
 mod sys;
+mod unguarded;
 
+#[cfg(feature = "std")]
+pub use error::StackError;
+pub use unguarded::UnguardedStack;
 #[cfg(all(feature = "std", unix))]
-pub use {error::StackError, pool::StackPool, slab::SlabStack};
+pub use {os::OsStack, pool::StackPool, slab::SlabStack};
 
 /// The usable bytes of a stack by default, next to which 64 KiB of guard and a page for staggering make up its slot.
 ///
@@ -29,6 +43,10 @@ pub const MAX_SIZE: usize = 1 << 40;
 /// The largest stack that can be asked for, in usable bytes.
 #[cfg(not(target_pointer_width = "64"))]
 pub const MAX_SIZE: usize = 1 << 28;
+
+/// At least so much below each guarded stack faults, so that C frames that skip over some of it meet it too.
+#[cfg(feature = "std")]
+const GUARD: usize = 64 * 1024;
 
 /// Memory that a flow of control can run on. Stacks grow downwards, from [`top`](Stack::top) to [`limit`](Stack::limit).
 ///

@@ -7,7 +7,7 @@
 
 use std::vec::Vec;
 
-use super::slab::{self, Class};
+use super::slab::{Class, release};
 use super::{SlabStack, StackError};
 
 /// How many unused stacks a pool keeps when it is trimmed.
@@ -34,7 +34,7 @@ impl StackPool {
             unused: Vec::new(),
             clean: 0,
             batch: 8,
-            class: slab::class(size),
+            class: Class::of_size(size),
         }
     }
 
@@ -89,7 +89,7 @@ impl StackPool {
             let mut surplus: Vec<SlabStack> =
                 self.unused.drain(len - KEEP - count..len - KEEP).collect();
             self.clean = self.clean.min(len - KEEP - count);
-            slab::release(&mut surplus);
+            release(&mut surplus);
             if self.unused.len() <= KEEP {
                 self.unused.shrink_to(2 * KEEP);
             }
@@ -105,7 +105,7 @@ impl StackPool {
     #[inline(never)]
     fn refill(&mut self) -> Result<SlabStack, StackError> {
         let class = self.class?;
-        slab::take(class, self.batch, &mut self.unused)?;
+        class.take(self.batch, &mut self.unused)?;
         self.batch = (self.batch * 2).min(MAX_BATCH);
         let stack = self
             .unused
@@ -118,6 +118,6 @@ impl StackPool {
 
 impl Drop for StackPool {
     fn drop(&mut self) {
-        slab::release(&mut self.unused);
+        release(&mut self.unused);
     }
 }

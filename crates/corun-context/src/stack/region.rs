@@ -1,0 +1,292 @@
+//! Regions: large mappings, cut into slots, of which each holds a guard and a stack.
+//!
+//! ```text
+//! Region: one mapping    | slot 0          | slot 1          | slot 2          | ...
+//! Slot (pitch bytes)     | guard  | usable .................... top | stagger |
+//!                        lower addresses                        higher addresses
+//! ```
+//!
+//! # Invariants
+//! - A region's place and shape never change. It is never unmapped, and its descriptor is never freed: so the overflow report can look
+//!   addresses up from a signal handler, without a lock.
+//! - A slot is either free (its bit in `free` is set) or belongs to exactly one [`SlabStack`](super::SlabStack).
+//! - A slot in use has its guard; its bit in `guarded` says so. Guards outlast the slot's owner.
+//! - A free slot holds no memory except page tables. When all slots of a region are free, the region is renewed, which frees these as
+//!   well, and the guards.
+
+use core::cell::UnsafeCell;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+use std::boxed::Box;
+
+use super::lock::Held;
+use super::slab::Class;
+use super::sys;
+
+/// The most slots in a region.
+pub(super) const MAX_SLOTS: usize = 4096;
+const WORDS: usize = MAX_SLOTS / 64;
+
+/// How a slot is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// Bytes from one slot to the next.
+    pub pitch: usize,
+    pub guard: usize,
+}
+
+impl Layout {
+    /// Tops are lowered by up to so many steps of 64 bytes.
+    const STAGGER: usize = 16;
+
+    /// Usable bytes, at the least.
+    pub fn usable(self) -> usize {
+        self.pitch - self.guard - sys::page_size()
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Region {
+    /// The next region of any class.
+    next: *const Region,
+    /// The next region of the same class.
+    pub sibling: *const Region,
+    pub class: &'static Class,
+    pub layout: Layout,
+    base: usize,
+    pub slots: usize,
+    bits: UnsafeCell<Bits>,
+}
+
+// SAFETY: all is immutable but `bits`, which only the holder of the lock gets at; the pointers lead to other regions.
+unsafe impl Sync for Region {}
+
+/// All regions, the newest first; nothing is ever removed.
+static REGIONS: AtomicPtr<Region> = AtomicPtr::new(ptr::null_mut());
+
+impl Region {
+    /// Maps a region of `slots` slots, all free.
+    pub fn map(
+        class: &'static Class,
+        slots: usize,
+        sibling: *const Region,
+        _held: &mut Held,
+    ) -> Result<&'static Region, i32> {
+        assert!(slots <= MAX_SLOTS);
+        let layout = class.layout;
+        let base = sys::map(slots * layout.pitch)?.as_ptr() as usize;
+        let mut bits = Bits {
+            free_count: 0,
+            free: [0; WORDS],
+            guarded: [0; WORDS],
+        };
+        bits.free_all(slots);
+        // Relaxed: the lock orders this with other writers.
+        let next = REGIONS.load(Ordering::Relaxed);
+        let region = Region {
+            next,
+            sibling,
+            class,
+            layout,
+            base,
+            slots,
+            bits: UnsafeCell::new(bits),
+        };
+        let region = Box::leak(Box::new(region));
+        // Release: pairs with the load in `find`, so that the reader sees the region's fields.
+        REGIONS.store(region, Ordering::Release);
+        Ok(region)
+    }
+
+    /// Frees memory, guards and page tables of a region none of whose slots is in use or can be taken.
+    ///
+    /// # Safety
+    /// As said.
+    pub unsafe fn renew(&self) -> Result<(), i32> {
+        // SAFETY: the region is one mapping, and the caller says that it is unused.
+        unsafe { sys::renew(self.base as *mut u8, self.slots * self.layout.pitch) }
+    }
+
+    /// The region that an address lies in. Safe to call in a signal handler.
+    pub fn find(address: usize) -> Option<&'static Region> {
+        // Acquire: pairs with the store in `map`.
+        let mut next = REGIONS.load(Ordering::Acquire).cast_const();
+        // SAFETY: regions are never freed.
+        while let Some(region) = unsafe { next.as_ref() } {
+            if address.wrapping_sub(region.base) < region.slots * region.layout.pitch {
+                return Some(region);
+            }
+            next = region.next;
+        }
+        None
+    }
+
+    pub fn bits<'a>(&'a self, _held: &'a mut Held) -> &'a mut Bits {
+        // SAFETY: whoever gets here holds the one lock, and has lent its proof of that for as long as the result lives.
+        unsafe { &mut *self.bits.get() }
+    }
+
+    /// The slot that an address of this region lies in.
+    pub fn slot_of(&self, address: usize) -> usize {
+        (address - self.base) / self.layout.pitch
+    }
+
+    /// The lowest address of a slot, where its guard begins.
+    pub fn start(&self, slot: usize) -> usize {
+        self.base + slot * self.layout.pitch
+    }
+
+    /// The lowest usable address of a slot.
+    pub fn limit(&self, slot: usize) -> usize {
+        self.start(slot) + self.layout.guard
+    }
+
+    pub fn top(&self, slot: usize) -> usize {
+        self.start(slot + 1) - slot % Layout::STAGGER * 64
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Bits {
+    pub free_count: usize,
+    free: [u64; WORDS],
+    guarded: [u64; WORDS],
+}
+
+/// Some slots of a region.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run {
+    /// 64 times this is the first slot.
+    word: usize,
+    /// A bit for each slot.
+    mask: u64,
+}
+
+impl Bits {
+    /// Makes all slots free, and forgets their guards.
+    pub fn free_all(&mut self, slots: usize) {
+        self.free_count = slots;
+        self.guarded = [0; WORDS];
+        for (index, word) in self.free.iter_mut().enumerate() {
+            *word = match slots.saturating_sub(index * 64) {
+                0 => 0,
+                count @ 1..64 => (1 << count) - 1,
+                _ => u64::MAX,
+            };
+        }
+    }
+
+    /// Makes no slot free, although nobody has them.
+    pub fn free_none(&mut self) {
+        (self.free_count, self.free) = (0, [0; WORDS]);
+    }
+
+    /// Takes up to `count` free slots, and says which of them still need a guard; they count as guarded from here on.
+    pub fn take(&mut self, count: usize) -> (Run, Run) {
+        let word = self
+            .free
+            .iter()
+            .position(|word| *word != 0)
+            .expect("no free slot in a region that should have one");
+        let mut mask = self.free[word];
+        while mask.count_ones() as usize > count {
+            mask &= !(1 << (63 - mask.leading_zeros()));
+        }
+        let unguarded = mask & !self.guarded[word];
+        self.free[word] &= !mask;
+        self.guarded[word] |= mask;
+        self.free_count -= mask.count_ones() as usize;
+        (
+            Run { word, mask },
+            Run {
+                word,
+                mask: unguarded,
+            },
+        )
+    }
+
+    /// Takes back what `take` gave, but could not be guarded.
+    pub fn untake(&mut self, run: Run) {
+        self.free[run.word] |= run.mask;
+        self.guarded[run.word] &= !run.mask;
+        self.free_count += run.mask.count_ones() as usize;
+    }
+
+    pub fn put(&mut self, slot: usize) {
+        debug_assert!(
+            self.free[slot / 64] & 1 << (slot % 64) == 0,
+            "slot {slot} was put back twice"
+        );
+        self.free[slot / 64] |= 1 << (slot % 64);
+        self.free_count += 1;
+    }
+}
+
+impl Run {
+    pub fn is_empty(self) -> bool {
+        self.mask == 0
+    }
+
+    /// The slots, from the lowest.
+    pub fn slots(self) -> impl DoubleEndedIterator<Item = usize> {
+        (0..64)
+            .filter(move |bit| self.mask & 1 << bit != 0)
+            .map(move |bit| self.word * 64 + bit)
+    }
+
+    /// Those of the slots from `slot` on.
+    pub fn from(self, slot: usize) -> Run {
+        Run {
+            mask: self.mask >> (slot % 64) << (slot % 64),
+            ..self
+        }
+    }
+
+    /// The slots that are not in `other`, a part of this run.
+    pub fn without(self, other: Run) -> Run {
+        Run {
+            mask: self.mask & !other.mask,
+            ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bits(slots: usize) -> Bits {
+        let mut bits = Bits {
+            free_count: 0,
+            free: [0; WORDS],
+            guarded: [0; WORDS],
+        };
+        bits.free_all(slots);
+        bits
+    }
+
+    #[test]
+    fn every_slot_is_taken_once() {
+        let mut bits = bits(100);
+        let mut taken = std::vec::Vec::new();
+        while bits.free_count > 0 {
+            let (run, unguarded) = bits.take(24);
+            assert_eq!(run.mask, unguarded.mask);
+            taken.extend(run.slots());
+        }
+        assert!(taken.into_iter().eq(0..100));
+    }
+
+    #[test]
+    fn guards_outlast_owners_but_failures_do_not_count() {
+        let mut bits = bits(64);
+        let (run, _) = bits.take(4);
+        run.slots().for_each(|slot| bits.put(slot));
+        let (run, unguarded) = bits.take(6);
+        assert!(unguarded.slots().eq(4..6));
+        bits.untake(unguarded.from(5));
+        assert!(run.without(unguarded.from(5)).slots().eq(0..5));
+        let (_, unguarded) = bits.take(1);
+        assert!(unguarded.slots().eq(5..6));
+    }
+}
