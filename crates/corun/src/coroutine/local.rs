@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(crate) use super::local_map::LocalMap;
 use super::local_map::{Refusal, with_thread_map};
+use crate::scheduler::worker::Worker;
 
 /// Declares values of which each coroutine has its own, in the grammar of [`std::thread_local!`].
 ///
@@ -286,5 +287,8 @@ impl Error for AccessError {}
 
 /// Calls `f` with the map of the current coroutine, or of the thread outside of one.
 fn with_current_map<R>(f: impl FnOnce(&LocalMap) -> R) -> Option<R> {
-    with_thread_map(f)
+    match Worker::current().and_then(Worker::locals) {
+        Some(map) => Some(f(map)),
+        None => with_thread_map(f),
+    }
 }

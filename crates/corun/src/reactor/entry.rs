@@ -35,8 +35,9 @@ use std::time::Instant;
 
 use super::poller::{Links, Reactor};
 use super::selector::RawDescriptor;
-use super::standin::{SpinLock, with_reactor};
 use super::wait_list::{WaitList, Waiter};
+use crate::scheduler::lock::SpinLock;
+use crate::scheduler::with_reactor;
 
 /// The two independent halves of a descriptor. Accepting is reading, connecting is writing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +127,7 @@ impl Entry {
 
     /// Registers the descriptor with the current worker's reactor, if none watches it.
     pub(super) fn settle(&self) -> io::Result<()> {
-        self.settle_locked(&mut self.waiting.lock().unwrap())
+        self.settle_locked(&mut self.waiting.lock())
     }
 
     fn settle_locked(&self, waiting: &mut Waiting) -> io::Result<()> {
@@ -146,7 +147,7 @@ impl Entry {
 
     /// Takes the entry from a reactor that stops: all waiters try again, and register it elsewhere.
     pub(super) fn orphan(&self) {
-        let mut waiting = self.waiting.lock().unwrap();
+        let mut waiting = self.waiting.lock();
         self.state.fetch_or(ORPHAN, Ordering::AcqRel);
         self.mark(Ready(Ready::READ.0 | Ready::WRITE.0));
         self.hand_on_all(&mut waiting);
@@ -165,7 +166,7 @@ impl Entry {
 
     /// The reactor that watches the descriptor, which from now on has none.
     pub(super) fn leave_home(&self) -> Option<Arc<Reactor>> {
-        self.waiting.lock().unwrap().home.take()
+        self.waiting.lock().home.take()
     }
 
     /// Whether an operation may be tried at once: it may succeed, and nobody waits for his turn.
@@ -214,7 +215,7 @@ impl Entry {
                 Err(now) => state = now,
             }
         }
-        let mut waiting = self.waiting.lock().unwrap();
+        let mut waiting = self.waiting.lock();
         self.mark(ready);
         self.hand_on_all(&mut waiting);
     }
@@ -294,7 +295,7 @@ impl Entry {
                 Err(now) => state = now,
             }
         }
-        let mut waiting = self.waiting.lock().unwrap();
+        let mut waiting = self.waiting.lock();
         if let Some(seen) = drained {
             self.clear(direction, seen);
         }
@@ -326,7 +327,7 @@ impl<'a> Turn<'a> {
         } = *self;
         let waiter = Waiter::new();
         {
-            let mut waiting = entry.waiting.lock().unwrap();
+            let mut waiting = entry.waiting.lock();
             entry.settle_locked(&mut waiting)?;
             let mut state = entry.state.load(Ordering::Acquire);
             loop {
@@ -402,7 +403,7 @@ struct Linked<'a> {
 
 impl Drop for Linked<'_> {
     fn drop(&mut self) {
-        let mut waiting = self.entry.waiting.lock().unwrap();
+        let mut waiting = self.entry.waiting.lock();
         if self.waiter.is_linked() {
             let list = &mut waiting.lists[self.direction as usize];
             list.remove(self.waiter);
@@ -435,7 +436,7 @@ mod tests {
         near.set_nonblocking(true).unwrap();
         let entry = Box::new(Entry::new(near.as_raw_fd(), Direction::Read));
         entry
-            .settle_with(&mut entry.waiting.lock().unwrap(), &reactor)
+            .settle_with(&mut entry.waiting.lock(), &reactor)
             .unwrap();
         let done = AtomicBool::new(false);
         thread::scope(|scope| {

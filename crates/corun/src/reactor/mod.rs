@@ -17,7 +17,6 @@ mod entry;
 mod limits;
 mod poller;
 mod source;
-mod standin;
 mod wait_list;
 
 #[cfg_attr(any(target_os = "linux", target_os = "android"), path = "epoll.rs")]

@@ -9,8 +9,8 @@ use std::time::Instant;
 use super::entry::{Direction, Entry, Turn};
 use super::limits::Limits;
 use super::selector::{self, RawDescriptor};
-use super::standin::{in_coroutine, safepoint};
 use crate::platform::poll;
+use crate::scheduler::{in_coroutine, safepoint};
 
 /// Runs the operations of one descriptor, which is registered nowhere until one of them has to wait in a coroutine.
 ///

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::ptr;
 
-use super::standin::Signal;
+use crate::scheduler::signal::Signal;
 
 /// One waiting coroutine: pinned on its stack from the time it is linked until it is unlinked.
 pub(super) struct Waiter {

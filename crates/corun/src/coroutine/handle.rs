@@ -1,0 +1,186 @@
+//! Handles to coroutines: identity, state and `unpark`.
+
+use std::cell::OnceCell;
+use std::fmt;
+use std::num::NonZeroU64;
+use std::panic::Location;
+use std::ptr;
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use crate::coroutine::task::{
+    self, Meta, MetaInit, PLACE_RUNNING, PLACE_SUSPENDED, PLACE_THREAD, TaskRef,
+};
+use crate::scheduler::draw_ids;
+use crate::scheduler::worker::{Seat, Worker};
+
+/// A handle to a coroutine, as [`std::thread::Thread`] is to a thread. Cloning it is cheap; it keeps a small block of the coroutine
+/// alive, but neither its stack nor its result.
+///
+/// # Examples
+/// ```
+/// let handle = corun::Builder::new().name("worker bee").spawn(|| {
+///     assert_eq!(corun::current().name(), Some("worker bee"));
+/// }).unwrap();
+/// handle.join().unwrap();
+/// ```
+#[derive(PartialEq, Eq)]
+pub struct Coroutine(TaskRef);
+
+// SAFETY: what a handle reaches of the block is atomic, immutable or locked.
+unsafe impl Send for Coroutine {}
+// SAFETY: as above.
+unsafe impl Sync for Coroutine {}
+
+/// The number of a coroutine, unique within the process for its whole life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CoroutineId(NonZeroU64);
+
+/// Where a coroutine is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum State {
+    /// It can run, and waits for its turn; or it has not started.
+    Ready,
+    /// It is running.
+    Running,
+    /// It waits for something.
+    Suspended,
+    /// Its closure has returned.
+    Completed,
+    /// Its closure has panicked.
+    Failed,
+}
+
+impl Coroutine {
+    /// Takes over one reference.
+    pub(crate) fn from_reference(task: TaskRef) -> Coroutine {
+        Coroutine(task)
+    }
+
+    pub(crate) fn task(&self) -> TaskRef {
+        self.0
+    }
+
+    /// The coroutine's number.
+    pub fn id(&self) -> CoroutineId {
+        CoroutineId(self.0.id())
+    }
+
+    /// The name that the [`Builder`](crate::Builder) gave it, if any.
+    pub fn name(&self) -> Option<&str> {
+        self.0.name()
+    }
+
+    /// The place in the source that spawned it.
+    pub fn spawn_site(&self) -> &'static Location<'static> {
+        self.0.site()
+    }
+
+    /// Where it is in its life, at this moment. A coroutine that was woken but has not run since still counts as suspended.
+    pub fn state(&self) -> State {
+        if let Some(completed) = self.0.ended() {
+            return if completed {
+                State::Completed
+            } else {
+                State::Failed
+            };
+        }
+        let header = self.0.header();
+        // Acquire pairs with the release in `Worker::begin`, which sets `prev` before.
+        match header.place.load(Ordering::Acquire) {
+            PLACE_SUSPENDED => State::Suspended,
+            PLACE_THREAD => State::Running,
+            PLACE_RUNNING => {
+                let seat = header.prev.load(Ordering::Relaxed).cast::<Seat>();
+                // SAFETY: a started coroutine's `prev` is its worker's seat, and seats live for ever.
+                let current = unsafe { (*seat).current.load(Ordering::Relaxed) };
+                if ptr::eq(current, header) {
+                    State::Running
+                } else {
+                    State::Ready
+                }
+            }
+            _ => State::Ready,
+        }
+    }
+
+    /// Wakes the coroutine from [`park`](crate::park), or lets its next `park` return at once.
+    pub fn unpark(&self) {
+        self.0.meta().parker.unpark();
+    }
+}
+
+impl Clone for Coroutine {
+    fn clone(&self) -> Coroutine {
+        self.0.retain();
+        Coroutine(self.0)
+    }
+}
+
+impl Drop for Coroutine {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
+impl fmt::Debug for Coroutine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Coroutine")
+            .field("id", &self.id())
+            .field("name", &self.name())
+            .finish_non_exhaustive()
+    }
+}
+
+impl CoroutineId {
+    /// The bare number, for logs.
+    pub fn get(self) -> NonZeroU64 {
+        self.0
+    }
+}
+
+impl fmt::Display for CoroutineId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A handle to the coroutine that calls this. On a plain thread, a handle that stands for the thread, so that
+/// [`park`](crate::park) and [`Coroutine::unpark`] work there too.
+///
+/// # Examples
+/// ```
+/// let me = corun::current();
+/// let waker = corun::spawn(move || me.unpark());
+/// corun::park();
+/// waker.join().unwrap();
+/// ```
+pub fn current() -> Coroutine {
+    let task = current_task();
+    task.retain();
+    Coroutine(task)
+}
+
+/// The running coroutine's block, or the plain thread's own.
+pub(crate) fn current_task() -> TaskRef {
+    thread_local! {
+        static THREAD: OnceCell<Coroutine> = const { OnceCell::new() };
+    }
+    if let Some(worker) = Worker::current()
+        && let Some(task) = worker.running()
+    {
+        return task;
+    }
+    THREAD.with(|cell| {
+        cell.get_or_init(|| {
+            let mut meta = Meta::new(Location::caller());
+            meta.name = thread::current().name().map(Box::from);
+            Coroutine(task::for_thread(
+                draw_ids(1),
+                MetaInit::Full(Box::new(meta)),
+            ))
+        })
+        .0
+    })
+}

@@ -1,0 +1,129 @@
+//! Waiting for a coroutine's result.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::thread;
+
+use crate::coroutine::handle::{Coroutine, current_task};
+use crate::coroutine::slice::allow_suspension;
+use crate::coroutine::task::{JoinRef, abort_on_panic};
+use crate::scheduler::signal::Signal;
+use crate::scheduler::worker::Worker;
+
+/// The right to wait for a coroutine and to have its result, as [`std::thread::JoinHandle`].
+///
+/// Dropped without [`join`](JoinHandle::join), it leaves the coroutine to itself.
+///
+/// # Examples
+/// ```
+/// let handle = corun::spawn(|| "done");
+/// println!("waiting for coroutine {}", handle.coroutine().id());
+/// assert_eq!(handle.join().unwrap(), "done");
+/// ```
+pub struct JoinHandle<T> {
+    coroutine: ManuallyDrop<Coroutine>,
+    join: JoinRef<T>,
+    result: PhantomData<T>,
+}
+
+// SAFETY: the handle gives access to the result, by value, and to a `Coroutine`, which is `Send`.
+unsafe impl<T: Send> Send for JoinHandle<T> {}
+// SAFETY: through a shared reference nobody gets at the result.
+unsafe impl<T> Sync for JoinHandle<T> {}
+
+impl<T> JoinHandle<T> {
+    pub(crate) fn new(join: JoinRef<T>) -> JoinHandle<T> {
+        // One reference for both fields; `Drop` gives it up once.
+        let coroutine = ManuallyDrop::new(Coroutine::from_reference(join.task));
+        JoinHandle {
+            coroutine,
+            join,
+            result: PhantomData,
+        }
+    }
+
+    /// Waits until the coroutine has ended and returns what its closure returned; a plain thread is blocked meanwhile.
+    ///
+    /// A child that has not started yet, and stands in this worker's own list, is run at once in the caller's place.
+    ///
+    /// # Errors
+    /// The payload, if the coroutine panicked; a [`StartError`](crate::StartError) if it never got a stack.
+    ///
+    /// # Panics
+    /// If a coroutine joins itself.
+    #[inline]
+    pub fn join(mut self) -> thread::Result<T> {
+        self.wait();
+        match self.join.take() {
+            Some(outcome) => outcome,
+            None => unreachable!(
+                "`wait` returns when the coroutine has ended, and only `join` takes the result"
+            ),
+        }
+    }
+
+    #[inline]
+    fn wait(&self) {
+        let task = self.join.task;
+        if task.ended().is_some() {
+            return;
+        }
+        assert!(task != current_task(), "a coroutine cannot join itself");
+        let signal = Signal::new();
+        if !task.set_joiner(&signal) {
+            return;
+        }
+        match Worker::suspendable() {
+            Some(worker) if worker.take_unstarted(task) => signal.wait_starting(task),
+            _ => signal.wait(),
+        }
+    }
+
+    /// Joins even inside `no_suspend`, and so never unwinds before the coroutine has ended.
+    pub(crate) fn join_uninterrupted(self) -> thread::Result<T> {
+        allow_suspension(|| self.join())
+    }
+
+    /// Has the coroutine ended? If so, `join` will not wait.
+    pub fn is_finished(&self) -> bool {
+        self.join.task.ended().is_some()
+    }
+
+    /// The coroutine that this is the handle of.
+    pub fn coroutine(&self) -> &Coroutine {
+        &self.coroutine
+    }
+
+    /// The same as [`coroutine`](JoinHandle::coroutine), under std's name.
+    pub fn thread(&self) -> &Coroutine {
+        &self.coroutine
+    }
+
+    /// Ends the handle. Returns whether the coroutine had ended in a panic that nobody has seen.
+    pub(crate) fn detach(&mut self) -> bool {
+        let mut failed = false;
+        if let Some(outcome) = self.join.detach() {
+            failed = outcome.is_err();
+            abort_on_panic(|| drop(outcome));
+        }
+        failed
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    #[inline]
+    fn drop(&mut self) {
+        self.detach();
+        // SAFETY: dropped once, here.
+        unsafe { ManuallyDrop::drop(&mut self.coroutine) };
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle")
+            .field("coroutine", &*self.coroutine)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,21 @@
+//! Coroutines as their users see them: spawning, joining, scopes, handles, parking and locals.
+
+mod handle;
+mod join;
+mod local;
+pub(crate) mod local_map;
+pub(crate) mod park;
+mod scope;
+mod slice;
+pub(crate) mod spawn;
+mod start_error;
+pub(crate) mod task;
+
+pub use handle::{Coroutine, CoroutineId, State, current};
+pub use join::JoinHandle;
+pub use local::{AccessError, LocalKey};
+pub use park::{park, park_timeout};
+pub use scope::{Scope, ScopedJoinHandle, scope};
+pub use slice::{checkpoint, no_suspend, yield_now};
+pub use spawn::{Builder, spawn, spawn_local};
+pub use start_error::StartError;

@@ -1,0 +1,462 @@
+//! The heap block of a coroutine: its closure before it runs, its result afterwards, and what others may know of it.
+//!
+//! # Invariants
+//! - A block is counted: one reference belongs to the scheduler from spawn until the coroutine has finished, one to the
+//!   [`JoinHandle`](crate::JoinHandle), one to each [`Coroutine`](crate::Coroutine) handle. The last one frees it.
+//! - `stage` holds the closure until the coroutine first runs, nothing while it runs, and the result once it has ended.
+//!   The result is taken or dropped by the join handle, or, if that is gone, by the ending coroutine: never by a mere
+//!   `Coroutine` handle, which may live anywhere and for long. `joiner` decides which: the handle leaves
+//!   [`DETACHED`] there when it is dropped, the coroutine [`COMPLETED`] or [`FAILED`] when it ends; who comes second sees the other.
+//! - `next` and `prev` link the block into the list of unstarted coroutines that `place` names, under that
+//!   list's lock. Once started they are reused: `next` points to the [`Control`] block on the stack, `prev` to the worker's [`Seat`].
+//!
+//! The block is 56 bytes before the closure, so that a million parked coroutines with their guard, one stack page and its
+//! share of the page tables fit 4,700 bytes each. That is why rarely used fields live in a [`Meta`] made on demand.
+
+use std::any::Any;
+use std::cell::{Cell, UnsafeCell};
+use std::marker::PhantomData;
+use std::mem::{ManuallyDrop, offset_of};
+use std::num::NonZeroU64;
+use std::panic::{self, AssertUnwindSafe, Location};
+use std::process;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering, fence};
+
+use crate::coroutine::local_map::LocalMap;
+use crate::coroutine::park::Parker;
+use crate::scheduler::signal::Signal;
+use crate::scheduler::stacks::Pooled;
+
+/// What `join` returns for a coroutine that panicked: the payload.
+pub(crate) type Outcome<T> = Result<T, Box<dyn Any + Send>>;
+
+/// `joiner` of a coroutine that returned, and of one that panicked. Never valid addresses of a `Signal`.
+pub(crate) const COMPLETED: *mut Signal = ptr::without_provenance_mut(1);
+pub(crate) const FAILED: *mut Signal = ptr::without_provenance_mut(2);
+/// `joiner` of a coroutine whose join handle was dropped.
+const DETACHED: *mut Signal = ptr::without_provenance_mut(8);
+/// Added to either once the join handle has read the result.
+const TAKEN: usize = 4;
+
+/// Values of `place`; from [`PLACE_QUEUED`] on it is the number of the list that holds the unstarted coroutine.
+pub(crate) const PLACE_TRANSIT: u32 = 0;
+pub(crate) const PLACE_RUNNING: u32 = 1;
+pub(crate) const PLACE_SUSPENDED: u32 = 2;
+/// Not a coroutine, but what `current` gives on a plain thread.
+pub(crate) const PLACE_THREAD: u32 = 3;
+pub(crate) const PLACE_QUEUED: u32 = 4;
+
+#[repr(C)]
+pub(crate) struct Header {
+    references: AtomicU32,
+    /// Where the coroutine is: see the `PLACE_` constants.
+    pub(crate) place: AtomicU32,
+    vtable: &'static Vtable,
+    pub(crate) next: AtomicPtr<()>,
+    pub(crate) prev: AtomicPtr<()>,
+    /// A `&'static Location` (the spawn site), or, with the lowest bit set, a `Box<Meta>`.
+    meta: AtomicPtr<()>,
+    /// Null, the signal of whoever joins, or how the coroutine ended.
+    joiner: AtomicPtr<Signal>,
+    id: u64,
+}
+
+/// What few coroutines need, and so costs the others nothing.
+pub(crate) struct Meta {
+    pub(crate) site: &'static Location<'static>,
+    pub(crate) name: Option<Box<str>>,
+    /// Stack size asked for by the `Builder`; 0 is the default.
+    pub(crate) stack_size: usize,
+    pub(crate) parker: Parker,
+}
+
+struct Vtable {
+    /// Runs the closure to its end, publishes the result and gives up the scheduler's reference.
+    run: unsafe fn(TaskRef, &Control),
+    /// Ends an unstarted coroutine with `payload` as the reason, as if it had panicked at once.
+    fail: unsafe fn(TaskRef, Box<dyn Any + Send>),
+    dealloc: unsafe fn(NonNull<Header>),
+    /// Where in the block the stage begins; it depends on the alignment of closure and result.
+    stage_offset: usize,
+}
+
+/// The control block of a started coroutine, at the top of its stack.
+#[repr(C, align(16))]
+pub(crate) struct Control {
+    /// Read by the overflow report, which finds the block from the stack's top alone.
+    pub(crate) task: Cell<Option<TaskRef>>,
+    pub(crate) stack: Cell<Option<Pooled>>,
+    pub(crate) locals: LocalMap,
+}
+
+/// A pointer to a task that is known to be alive, without a say in how long.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct TaskRef(pub(crate) NonNull<Header>);
+
+// SAFETY: the header is made of atomics and immutable fields; the stage is only touched under the rules above.
+unsafe impl Send for TaskRef {}
+
+union Stage<F, T> {
+    fresh: ManuallyDrop<F>,
+    done: ManuallyDrop<Outcome<T>>,
+}
+
+#[repr(C)]
+struct Task<F, T> {
+    header: Header,
+    stage: UnsafeCell<Stage<F, T>>,
+}
+
+/// What a coroutine runs, and what has to happen when nothing of it is left (a scope counts its children so).
+pub(crate) trait Body {
+    type Output;
+    type Epilogue: Epilogue;
+    fn split(self) -> (impl FnOnce() -> Self::Output, Self::Epilogue);
+}
+
+pub(crate) trait Epilogue {
+    /// `failed_unseen`: the coroutine panicked, and no handle is left that could tell anyone.
+    fn finish(self, failed_unseen: bool);
+}
+
+impl Epilogue for () {
+    #[inline(always)]
+    fn finish(self, _: bool) {}
+}
+
+/// The body of an ordinary coroutine.
+pub(crate) struct Plain<F>(pub(crate) F);
+
+impl<F: FnOnce() -> T, T> Body for Plain<F> {
+    type Output = T;
+    type Epilogue = ();
+    #[inline(always)]
+    fn split(self) -> (impl FnOnce() -> T, ()) {
+        (self.0, ())
+    }
+}
+
+/// The result side of a coroutine: what a join handle owns.
+pub(crate) struct JoinRef<T> {
+    pub(crate) task: TaskRef,
+    marker: PhantomData<T>,
+}
+
+impl TaskRef {
+    /// Makes a coroutine with two references: the scheduler's and the join handle's.
+    #[inline]
+    pub(crate) fn new<B: Body>(body: B, id: u64, meta: MetaInit) -> (TaskRef, JoinRef<B::Output>) {
+        let task = Box::new(Task::<B, B::Output> {
+            header: Header {
+                references: AtomicU32::new(2),
+                place: AtomicU32::new(PLACE_TRANSIT),
+                vtable: &Table::<B>::VTABLE,
+                next: AtomicPtr::new(ptr::null_mut()),
+                prev: AtomicPtr::new(ptr::null_mut()),
+                meta: AtomicPtr::new(meta.into_raw()),
+                joiner: AtomicPtr::new(ptr::null_mut()),
+                id,
+            },
+            stage: UnsafeCell::new(Stage {
+                fresh: ManuallyDrop::new(body),
+            }),
+        });
+        let task = TaskRef(NonNull::from(Box::leak(task)).cast());
+        (
+            task,
+            JoinRef {
+                task,
+                marker: PhantomData,
+            },
+        )
+    }
+
+    #[inline(always)]
+    pub(crate) fn header(&self) -> &Header {
+        // SAFETY: a `TaskRef` points to a live block: whoever holds one holds or borrows a reference.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// # Safety
+    /// The coroutine must be unstarted, out of every list, and be run on the stack that `control` describes.
+    #[inline(always)]
+    pub(crate) unsafe fn run(self, control: &Control) {
+        // SAFETY: the same contract.
+        unsafe { (self.header().vtable.run)(self, control) }
+    }
+
+    /// # Safety
+    /// The coroutine must be unstarted and out of every list.
+    pub(crate) unsafe fn fail(self, payload: Box<dyn Any + Send>) {
+        // SAFETY: the same contract.
+        unsafe { (self.header().vtable.fail)(self, payload) }
+    }
+
+    #[inline]
+    pub(crate) fn retain(self) {
+        let before = self.header().references.fetch_add(1, Ordering::Relaxed);
+        assert!(before < u32::MAX / 2, "too many handles to one coroutine");
+    }
+
+    /// Gives up one reference; the last one frees the block.
+    #[inline]
+    pub(crate) fn release(self) {
+        let references = &self.header().references;
+        // Alone already: nobody else can make a new reference, so the decrement can be spared.
+        if references.load(Ordering::Acquire) != 1 {
+            if references.fetch_sub(1, Ordering::Release) != 1 {
+                return;
+            }
+            // Pairs with the releases above: what other threads did with the block comes before its end.
+            fence(Ordering::Acquire);
+        }
+        // SAFETY: this was the last reference.
+        unsafe { (self.header().vtable.dealloc)(self.0) }
+    }
+
+    /// Stores a joiner unless the coroutine has ended. At most one exists: the owner of the join handle.
+    pub(crate) fn set_joiner(self, signal: &Signal) -> bool {
+        let signal = ptr::from_ref(signal).cast_mut();
+        self.header()
+            .joiner
+            .compare_exchange(ptr::null_mut(), signal, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+
+    #[inline]
+    pub(crate) fn ended(self) -> Option<bool> {
+        // Acquire pairs with the swap in `complete`: the result is written before.
+        let joiner = self.header().joiner.load(Ordering::Acquire);
+        if joiner.addr() & !TAKEN == COMPLETED.addr() {
+            Some(true)
+        } else if joiner.addr() & !TAKEN == FAILED.addr() {
+            Some(false)
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn id(self) -> NonZeroU64 {
+        NonZeroU64::new(self.header().id).unwrap_or(NonZeroU64::MIN)
+    }
+
+    fn meta_ref(&self) -> Result<&Meta, &'static Location<'static>> {
+        // Acquire pairs with the exchange in `meta`.
+        let raw = self.header().meta.load(Ordering::Acquire);
+        if raw.addr() & 1 == 1 {
+            // SAFETY: a tagged pointer is a boxed `Meta`, which lives as long as the block.
+            Ok(unsafe { &*raw.map_addr(|a| a & !1).cast::<Meta>() })
+        } else {
+            // SAFETY: an untagged pointer came from a `&'static Location`.
+            Err(unsafe { &*raw.cast::<Location<'static>>() })
+        }
+    }
+
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.meta_ref().ok()?.name.as_deref()
+    }
+
+    pub(crate) fn site(&self) -> &'static Location<'static> {
+        self.meta_ref().map_or_else(|site| site, |meta| meta.site)
+    }
+
+    #[inline]
+    pub(crate) fn stack_size(&self) -> usize {
+        self.meta_ref().map_or(0, |meta| meta.stack_size)
+    }
+
+    /// The rare fields, made on first use.
+    pub(crate) fn meta(&self) -> &Meta {
+        let site = match self.meta_ref() {
+            Ok(meta) => return meta,
+            Err(site) => site,
+        };
+        let fresh = MetaInit::Full(Box::new(Meta::new(site))).into_raw();
+        let old = ptr::from_ref(site).cast_mut().cast::<()>();
+        let exchanged =
+            self.header()
+                .meta
+                .compare_exchange(old, fresh, Ordering::AcqRel, Ordering::Acquire);
+        if exchanged.is_err() {
+            // SAFETY: `fresh` was made above and nobody saw it.
+            drop(unsafe { Box::from_raw(fresh.map_addr(|a| a & !1).cast::<Meta>()) });
+        }
+        match self.meta_ref() {
+            Ok(meta) => meta,
+            Err(_) => unreachable!("the exchange above, or another thread's, stored a Meta"),
+        }
+    }
+}
+
+impl Meta {
+    pub(crate) fn new(site: &'static Location<'static>) -> Meta {
+        Meta {
+            site,
+            name: None,
+            stack_size: 0,
+            parker: Parker::new(),
+        }
+    }
+}
+
+/// The first value of a block's meta field.
+pub(crate) enum MetaInit {
+    Site(&'static Location<'static>),
+    Full(Box<Meta>),
+}
+
+impl MetaInit {
+    #[inline(always)]
+    fn into_raw(self) -> *mut () {
+        match self {
+            MetaInit::Site(site) => ptr::from_ref(site).cast_mut().cast(),
+            MetaInit::Full(meta) => Box::into_raw(meta).cast::<()>().map_addr(|a| a | 1),
+        }
+    }
+}
+
+impl<T> JoinRef<T> {
+    /// Takes the result, if the coroutine has ended and the result was not taken before.
+    pub(crate) fn take(&mut self) -> Option<Outcome<T>> {
+        let header = self.task.header();
+        let ended = header.joiner.load(Ordering::Acquire);
+        if ended != COMPLETED && ended != FAILED {
+            return None;
+        }
+        // Only this handle looks at the mark.
+        header
+            .joiner
+            .store(ended.map_addr(|a| a | TAKEN), Ordering::Relaxed);
+        // SAFETY: the coroutine has ended, so the stage holds the result, whose type the handle was made with; it was
+        // not taken before.
+        unsafe {
+            let offset = header.vtable.stage_offset;
+            Some(self.task.0.byte_add(offset).cast::<Outcome<T>>().read())
+        }
+    }
+
+    /// Leaves the coroutine to itself. If it has ended, its unread result is returned.
+    pub(crate) fn detach(&mut self) -> Option<Outcome<T>> {
+        let joiner = &self.task.header().joiner;
+        if !joiner.load(Ordering::Relaxed).is_null() {
+            return self.take();
+        }
+        // Acquire and release: whoever comes second drops what the other has left.
+        match joiner.compare_exchange(
+            ptr::null_mut(),
+            DETACHED,
+            Ordering::AcqRel,
+            Ordering::Acquire,
+        ) {
+            Ok(_) => None,
+            Err(_) => self.take(),
+        }
+    }
+}
+
+/// Publishes that the result stands, and wakes the joiner. Returns whether there is nobody left to read the result.
+fn complete(task: TaskRef, ended: *mut Signal) -> bool {
+    let header = task.header();
+    // The last reference: the handle is gone, and nobody can make a new one.
+    if header.references.load(Ordering::Acquire) == 1 {
+        return true;
+    }
+    // Release: the result comes first (pairs with `take` and `ended`). Acquire: the joiner's signal is complete.
+    let joiner = header.joiner.swap(ended, Ordering::AcqRel);
+    if joiner == DETACHED {
+        return true;
+    }
+    if !joiner.is_null() {
+        // SAFETY: a joiner waits for exactly this call, so its signal is alive.
+        unsafe { Signal::notify(joiner) };
+    }
+    false
+}
+
+struct Table<B>(PhantomData<B>);
+
+impl<B: Body> Table<B> {
+    const VTABLE: Vtable = Vtable {
+        run: Self::run,
+        fail: Self::fail,
+        dealloc: Self::dealloc,
+        stage_offset: offset_of!(Task<B, B::Output>, stage),
+    };
+
+    fn stage(task: NonNull<Header>) -> *mut Stage<B, B::Output> {
+        // SAFETY: the vtable is only ever reached from a header that starts a `Task<B, B::Output>`.
+        unsafe { task.cast::<Task<B, B::Output>>().as_ref() }
+            .stage
+            .get()
+    }
+
+    unsafe fn run(task: TaskRef, control: &Control) {
+        let stage = Self::stage(task.0);
+        // SAFETY: the coroutine is unstarted, so the stage holds its body, which is read once.
+        let body = unsafe { ManuallyDrop::take(&mut (*stage).fresh) };
+        let (closure, epilogue) = body.split();
+        let outcome = panic::catch_unwind(AssertUnwindSafe(closure));
+        // Before the result is visible, as std drops thread locals before a join returns.
+        control.locals.clear();
+        // SAFETY: the same contract; the body is used up.
+        unsafe { Self::end(task, outcome, epilogue) }
+    }
+
+    unsafe fn fail(task: TaskRef, payload: Box<dyn Any + Send>) {
+        let stage = Self::stage(task.0);
+        // SAFETY: the coroutine is unstarted, so the stage holds its body, which is read once.
+        let body = unsafe { ManuallyDrop::take(&mut (*stage).fresh) };
+        let (closure, epilogue) = body.split();
+        abort_on_panic(|| drop(closure));
+        // SAFETY: the same contract; the body is used up.
+        unsafe { Self::end(task, Err(payload), epilogue) }
+    }
+
+    /// # Safety
+    /// The body must have been taken out of the stage, and the scheduler's reference be given up by this call.
+    unsafe fn end(task: TaskRef, outcome: Outcome<B::Output>, epilogue: B::Epilogue) {
+        let failed = outcome.is_err();
+        let stage = Self::stage(task.0);
+        // SAFETY: the stage is empty, and nobody reads it before `complete`.
+        unsafe { (*stage).done = ManuallyDrop::new(outcome) };
+        let unseen = complete(task, if failed { FAILED } else { COMPLETED });
+        if unseen {
+            // SAFETY: the handle is gone and has left the result to this coroutine.
+            abort_on_panic(|| unsafe { ManuallyDrop::drop(&mut (*stage).done) });
+        }
+        task.release();
+        epilogue.finish(unseen && failed);
+    }
+
+    unsafe fn dealloc(task: NonNull<Header>) {
+        // SAFETY: the caller holds the last reference and has dropped the result.
+        unsafe {
+            let meta = task.as_ref().meta.load(Ordering::Relaxed);
+            if meta.addr() & 1 == 1 {
+                drop(Box::from_raw(meta.map_addr(|a| a & !1).cast::<Meta>()));
+            }
+            drop(Box::from_raw(task.cast::<Task<B, B::Output>>().as_ptr()));
+        }
+    }
+}
+
+/// A block that stands for a plain thread, so that `current` and `park` work there too. It never runs.
+pub(crate) fn for_thread(id: u64, meta: MetaInit) -> TaskRef {
+    let (task, mut join) = TaskRef::new(Plain(|| ()), id, meta);
+    task.header().place.store(PLACE_THREAD, Ordering::Relaxed);
+    join.detach();
+    task.release();
+    task
+}
+
+/// Runs a destructor of the user's in a place that cannot unwind: a result that nobody will see, a closure that never ran.
+/// std ends the process in the same case; so does this, with a message of its own.
+pub(crate) fn abort_on_panic(f: impl FnOnce()) {
+    if panic::catch_unwind(AssertUnwindSafe(f)).is_err() {
+        eprintln!(
+            "fatal: a coroutine's unread result or unused closure panicked in its destructor"
+        );
+        process::abort();
+    }
+}

@@ -1,0 +1,232 @@
+//! A runtime on the calling thread, driven by a loop of the host's.
+
+use std::cell::Cell;
+use std::fmt;
+use std::io;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::panic::{self, Location};
+use std::time::Instant;
+
+use crate::coroutine::JoinHandle;
+use crate::coroutine::spawn::launch_local;
+use crate::coroutine::task::{Body, MetaInit, Plain};
+use crate::platform::host_wait::HostWait;
+use crate::runtime::Handle;
+use crate::runtime::config::Request;
+use crate::scheduler::Scheduler;
+use crate::scheduler::worker::Worker;
+
+/// A runtime whose one worker is the thread that made it, and runs only while the thread calls [`poll`](LocalRuntime::poll) or one of its
+/// sisters. For programs that have a main loop already (a GUI, a game, libevent, a script engine), and for coroutines that
+/// use what is not `Send`.
+///
+/// The host waits on [`as_fd`](AsFd::as_fd) beside its own descriptors: it is readable when a call of `poll` would have something to do because
+/// of a descriptor, a timer or a wake-up from another thread.
+///
+/// If it is dropped with coroutines that have not ended, these stay suspended for ever, with what they hold, as their stacks cannot be
+/// freed without being unwound.
+///
+/// # Examples
+/// ```
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+///
+/// let runtime = corun::runtime::LocalRuntime::new()?;
+/// let count = Rc::new(Cell::new(0));
+/// for _ in 0..3 {
+///     let count = Rc::clone(&count);
+///     runtime.spawn_local(move || {
+///         corun::yield_now();
+///         count.set(count.get() + 1);
+///     });
+/// }
+/// runtime.run_until_idle();
+/// assert_eq!(count.get(), 3);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct LocalRuntime {
+    worker: ManuallyDrop<Box<Worker>>,
+    handle: Handle,
+    host_wait: HostWait,
+    /// Set while the runtime runs coroutines, which must not drive it from inside.
+    driven: Cell<bool>,
+    /// Coroutines of this runtime are bound to the thread.
+    not_send: PhantomData<*mut ()>,
+}
+
+impl LocalRuntime {
+    /// Makes a runtime on this thread.
+    ///
+    /// # Errors
+    /// The system's error if its reactor cannot be made; `InvalidInput` for a wrong value in the environment.
+    pub fn new() -> io::Result<LocalRuntime> {
+        let mut config = Request::default().resolve()?;
+        config.workers = 1;
+        let scheduler = Scheduler::new(config);
+        let worker = Box::new(Worker::new(scheduler.add_worker()?));
+        let host_wait = HostWait::new(&worker.shared().reactor)?;
+        Ok(LocalRuntime {
+            worker: ManuallyDrop::new(worker),
+            handle: Handle { scheduler },
+            host_wait,
+            driven: Cell::new(false),
+            not_send: PhantomData,
+        })
+    }
+
+    /// A reference with which other threads can spawn coroutines here; that makes the descriptor readable.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Spawns a coroutine, which runs when the runtime is next driven.
+    #[track_caller]
+    pub fn spawn_local<F, T>(&self, f: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + 'static,
+        T: 'static,
+    {
+        self.launch(Plain(f), MetaInit::Site(Location::caller()))
+    }
+
+    fn launch<B: Body>(&self, body: B, meta: MetaInit) -> JoinHandle<B::Output> {
+        let entered = Entered::new(self);
+        let handle = launch_local(body, meta);
+        drop(entered);
+        match handle {
+            Ok(handle) => handle,
+            Err(_) => unreachable!("the thread is the worker just now"),
+        }
+    }
+
+    /// Runs what is ready now, once round, and returns without waiting. Returns whether more is ready already.
+    ///
+    /// # Panics
+    /// From inside one of its own coroutines.
+    pub fn poll(&self) -> bool {
+        self.drive(|worker| {
+            worker.poll_and_turn();
+            worker.is_ready()
+        })
+    }
+
+    /// Runs until nothing is ready, and returns without waiting for timers or descriptors.
+    ///
+    /// # Panics
+    /// From inside one of its own coroutines.
+    pub fn run_until_idle(&self) {
+        self.drive(|worker| while worker.poll_and_turn() {});
+    }
+
+    /// Runs `f` as a coroutine, and all others beside it, until `f` has returned; waits where there is nothing to do.
+    ///
+    /// # Panics
+    /// With the panic of `f`; and from inside one of its own coroutines.
+    #[track_caller]
+    pub fn block_on<F, T>(&self, f: F) -> T
+    where
+        F: FnOnce() -> T,
+    {
+        assert!(
+            !self.driven.get(),
+            "a coroutine of a LocalRuntime cannot drive it: call the closure instead"
+        );
+        // The closure may borrow: it is used up before this returns, as the loop ends with the coroutine only. A panic of the loop itself
+        // would be one of the runtime's own, and ends the process.
+        let handle = self.launch(Plain(f), MetaInit::Site(Location::caller()));
+        self.drive(|worker| {
+            let bomb = AbortOnUnwind;
+            while !handle.is_finished() {
+                if !worker.turn() && !handle.is_finished() {
+                    worker.sleep(None);
+                }
+            }
+            std::mem::forget(bomb);
+        });
+        handle
+            .join()
+            .unwrap_or_else(|payload| panic::resume_unwind(payload))
+    }
+
+    /// When the host should call `poll` next, if no descriptor event comes before: the earliest timer.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.worker.shared().next_deadline()
+    }
+
+    fn drive<R>(&self, f: impl FnOnce(&Worker) -> R) -> R {
+        assert!(
+            !self.driven.get(),
+            "a coroutine of a LocalRuntime cannot drive it"
+        );
+        let _entered = Entered::new(self);
+        self.driven.set(true);
+        let result = f(&self.worker);
+        self.driven.set(false);
+        self.host_wait.set_deadline(self.next_deadline());
+        result
+    }
+}
+
+/// Makes the thread this runtime's worker for a while, and then what it was.
+struct Entered {
+    before: *const Worker,
+}
+
+impl Entered {
+    fn new(runtime: &LocalRuntime) -> Entered {
+        Entered {
+            before: Worker::enter_thread(&raw const **runtime.worker),
+        }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        Worker::enter_thread(self.before);
+    }
+}
+
+struct AbortOnUnwind;
+
+impl Drop for AbortOnUnwind {
+    fn drop(&mut self) {
+        eprintln!("fatal: the scheduler of a LocalRuntime panicked");
+        std::process::abort();
+    }
+}
+
+impl AsFd for LocalRuntime {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.host_wait.as_fd(&self.worker.shared().reactor)
+    }
+}
+
+impl AsRawFd for LocalRuntime {
+    fn as_raw_fd(&self) -> RawFd {
+        self.as_fd().as_raw_fd()
+    }
+}
+
+impl Drop for LocalRuntime {
+    fn drop(&mut self) {
+        self.handle.scheduler.close();
+        // What has not started has no stack, and ends by dropping its closure.
+        let before = Worker::enter_thread(&raw const **self.worker);
+        self.worker.fail_unstarted();
+        Worker::enter_thread(before);
+        if self.worker.is_unused() {
+            // SAFETY: dropped once, here; no coroutine is left that could refer to it.
+            unsafe { ManuallyDrop::drop(&mut self.worker) };
+        }
+    }
+}
+
+impl fmt::Debug for LocalRuntime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LocalRuntime")
+            .field("driven", &self.driven.get())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,316 @@
+//! Runtimes: a set of workers, made explicitly or on first use.
+
+use std::io;
+use std::panic::Location;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use std::{error, fmt, ptr};
+
+use crate::coroutine::JoinHandle;
+use crate::coroutine::spawn::launch;
+use crate::coroutine::task::{MetaInit, Plain};
+use crate::scheduler::Scheduler;
+use crate::scheduler::worker::{Worker, lock};
+use config::Request;
+
+pub(crate) mod config;
+#[cfg(unix)]
+mod local;
+
+#[cfg(unix)]
+pub use local::LocalRuntime;
+
+/// Workers that run coroutines.
+///
+/// Most programs need none of their own: [`corun::spawn`](crate::spawn) starts a global default runtime on first use. Make one for a
+/// number of workers, a stack size or a life time of your own.
+///
+/// Dropping a runtime does not wait. It takes no more coroutines from outside; those that it has go on, and each of its threads ends when
+/// the last one on it has ended. So it may be dropped anywhere, also by one of its own coroutines. [`Runtime::shutdown`] waits.
+///
+/// # Examples
+/// ```
+/// let runtime = corun::Runtime::builder().workers(2).build()?;
+/// let answer = runtime.block_on(|| corun::spawn(|| 42).join().unwrap());
+/// assert_eq!(answer, 42);
+/// runtime.shutdown(std::time::Duration::from_secs(1)).unwrap();
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Runtime {
+    handle: Handle,
+}
+
+/// A reference to a runtime, to spawn on it from anywhere. It does not keep the runtime open.
+#[derive(Clone)]
+pub struct Handle {
+    pub(crate) scheduler: Arc<Scheduler>,
+}
+
+/// Configures a [`Runtime`].
+#[derive(Clone, Debug, Default)]
+#[must_use = "a builder does nothing until it builds"]
+pub struct Builder {
+    request: Request,
+}
+
+/// The time for a shut-down was over before every worker had finished its coroutines. They go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShutdownError {
+    unfinished: usize,
+}
+
+impl Builder {
+    /// The defaults: as many workers as the process may use processors (cgroup quotas count), 256 KiB of stack.
+    pub fn new() -> Builder {
+        Builder::default()
+    }
+
+    /// How many worker threads. The environment variable `CORUN_WORKERS` overrides it.
+    pub fn workers(mut self, count: usize) -> Builder {
+        self.request.workers = Some(count);
+        self
+    }
+
+    /// The stack size of coroutines whose own builder sets none, in bytes of address space. The default is 256 KiB, or what
+    /// the environment variable `CORUN_STACK_SIZE` says.
+    pub fn stack_size(mut self, bytes: usize) -> Builder {
+        self.request.stack_size = Some(bytes);
+        self
+    }
+
+    /// The name of the worker threads, to which their number is added. The default is `corun-worker`.
+    pub fn thread_name(mut self, name: impl Into<String>) -> Builder {
+        self.request.thread_name = Some(name.into());
+        self
+    }
+
+    /// How many threads [`blocking`](crate::blocking) may use at once. Jobs beyond wait. The default is 512.
+    pub fn max_blocking_threads(mut self, count: usize) -> Builder {
+        self.request.max_blocking_threads = Some(count);
+        self
+    }
+
+    /// Starts the workers.
+    ///
+    /// # Errors
+    /// `InvalidInput` for a value out of range, here or in the environment; the system's error if a thread, its reactor or its
+    /// first stacks cannot be made. Nothing of a runtime that could not be started stays behind.
+    pub fn build(self) -> io::Result<Runtime> {
+        let scheduler = Scheduler::new(self.request.resolve()?);
+        let runtime = Runtime {
+            handle: Handle { scheduler },
+        };
+        for _ in 0..runtime.handle.scheduler.config.workers {
+            // On an error `runtime` is dropped, and the workers that have started end.
+            runtime.handle.scheduler.start_worker()?;
+        }
+        Ok(runtime)
+    }
+}
+
+impl Runtime {
+    /// Starts a runtime with the defaults of [`Builder`].
+    ///
+    /// # Errors
+    /// As [`Builder::build`].
+    pub fn new() -> io::Result<Runtime> {
+        Builder::new().build()
+    }
+
+    /// Starts the description of a runtime.
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// A reference that other threads and coroutines can spawn with.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Spawns a coroutine on this runtime.
+    ///
+    /// # Panics
+    /// As [`Handle::spawn`].
+    #[track_caller]
+    pub fn spawn<F, T>(&self, f: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        self.handle.spawn(f)
+    }
+
+    /// Runs `f` as a coroutine of this runtime and waits for it: see [`Handle::block_on`].
+    ///
+    /// # Panics
+    /// With the panic of `f`; and if the runtime is shutting down.
+    #[track_caller]
+    pub fn block_on<F, T>(&self, f: F) -> T
+    where
+        F: FnOnce() -> T + Send,
+        T: Send,
+    {
+        self.handle.block_on(f)
+    }
+
+    /// Takes no more coroutines from outside, and waits until those that it has have ended, but at most for `timeout`.
+    ///
+    /// Coroutines that are under way may still spawn others. A coroutine of this very runtime that calls this waits for itself, and so for
+    /// the whole of `timeout`.
+    ///
+    /// # Errors
+    /// [`ShutdownError`] when the time is over. What is unfinished goes on, on its threads.
+    pub fn shutdown(self, timeout: Duration) -> Result<(), ShutdownError> {
+        let scheduler = &self.handle.scheduler;
+        scheduler.close();
+        match scheduler.wait_for_end(Instant::now().checked_add(timeout)) {
+            0 => Ok(()),
+            unfinished => Err(ShutdownError { unfinished }),
+        }
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        self.handle.scheduler.close();
+    }
+}
+
+impl Handle {
+    /// The runtime that the calling coroutine belongs to; on a plain thread, the global default one if it has been started.
+    pub fn try_current() -> Option<Handle> {
+        if let Some(worker) = Worker::current() {
+            return Some(Handle {
+                scheduler: Arc::clone(&worker.shared().scheduler),
+            });
+        }
+        GLOBAL.get().cloned()
+    }
+
+    /// Spawns a coroutine on this runtime, from anywhere.
+    ///
+    /// # Panics
+    /// If the runtime is shutting down; [`Builder::spawn_on`](crate::Builder::spawn_on) returns an error instead.
+    #[track_caller]
+    pub fn spawn<F, T>(&self, f: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        launch(
+            &self.scheduler,
+            Plain(f),
+            MetaInit::Site(Location::caller()),
+        )
+        .unwrap_or_else(|error| panic!("failed to spawn a coroutine: {error}"))
+    }
+
+    /// Runs `f` as a coroutine of this runtime and waits for its result. `f` may borrow, as this does not return before it has ended.
+    ///
+    /// It may be called from a plain thread, which is blocked, or from a coroutine of this or another runtime, which is suspended.
+    ///
+    /// # Panics
+    /// With the panic of `f`; and if the runtime is shutting down.
+    #[track_caller]
+    pub fn block_on<F, T>(&self, f: F) -> T
+    where
+        F: FnOnce() -> T + Send,
+        T: Send,
+    {
+        let site = MetaInit::Site(Location::caller());
+        let handle = launch(&self.scheduler, Plain(f), site)
+            .unwrap_or_else(|error| panic!("failed to start the coroutine: {error}"));
+        // The closure is used up, and the result with its borrows is ours, before `join` returns. It does not unwind before that: a
+        // forbidden suspension is reported by a panic, so it is allowed for this wait.
+        handle
+            .join_uninterrupted()
+            .unwrap_or_else(|payload| std::panic::resume_unwind(payload))
+    }
+
+    /// How many workers the runtime has.
+    pub fn workers(&self) -> usize {
+        self.scheduler.worker_count()
+    }
+}
+
+impl ShutdownError {
+    /// How many worker threads still have coroutines to finish.
+    pub fn unfinished_workers(&self) -> usize {
+        self.unfinished
+    }
+}
+
+impl fmt::Display for ShutdownError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the time to shut down was over with {} worker threads still busy",
+            self.unfinished
+        )
+    }
+}
+
+impl error::Error for ShutdownError {}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime")
+            .field("workers", &self.handle.workers())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle")
+            .field("workers", &self.workers())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The global default runtime, made on first use and never ended. It is a pointer, so that the child of a fork can begin anew.
+pub(crate) struct Global {
+    handle: AtomicPtr<Handle>,
+    starting: Mutex<()>,
+}
+
+pub(crate) static GLOBAL: Global = Global {
+    handle: AtomicPtr::new(ptr::null_mut()),
+    starting: Mutex::new(()),
+};
+
+impl Global {
+    fn get(&self) -> Option<&'static Handle> {
+        // Acquire pairs with the release in `start`.
+        // SAFETY: a handle that was stored is never freed.
+        unsafe { self.handle.load(Ordering::Acquire).as_ref() }
+    }
+
+    #[cold]
+    fn start(&self, request: Request) -> io::Result<&'static Handle> {
+        let _starting = lock(&self.starting);
+        if let Some(handle) = self.get() {
+            return Ok(handle);
+        }
+        let runtime = Builder { request }.build()?;
+        let handle = Box::leak(Box::new(runtime.handle().clone()));
+        // Never dropped, so never closed.
+        std::mem::forget(runtime);
+        self.handle.store(handle, Ordering::Release);
+        Ok(handle)
+    }
+}
+
+/// The global default runtime.
+pub(crate) fn try_global() -> io::Result<&'static Handle> {
+    match GLOBAL.get() {
+        Some(handle) => Ok(handle),
+        None => GLOBAL.start(Request::default()),
+    }
+}
+
+#[track_caller]
+pub(crate) fn global() -> &'static Handle {
+    try_global().unwrap_or_else(|error| panic!("failed to start the default runtime: {error}"))
+}

@@ -1,0 +1,244 @@
+//! What a worker does on its own stack: housekeeping, finding work, going to sleep and being woken.
+//!
+//! # Submission and sleep
+//! Work reaches a worker in three ways, and each is a store followed by a look at who sleeps:
+//! ```text
+//!   submitter                                   sleeper
+//!   (1) put the task / signal in a list         (a) sleep := SLEEPING, sleeping += 1     (SeqCst)
+//!   (2) SeqCst fence                            (b) SeqCst fence
+//!   (3) look for a sleeper; wake it             (c) look at all lists again; only then wait in the reactor
+//! ```
+//! Either (3) sees (a), or (c) sees (1): a wake-up cannot fall between. A wake-up for a parked coroutine concerns its worker
+//! alone; stealable work concerns any one worker.
+//!
+//! # Searching
+//! At most one worker searches at a time (`Scheduler::searching`). A submitter that sees a search under way wakes nobody: the searcher
+//! will find the work, or, having given the token back, see it in its own (c). A searcher that found work passes the token on if
+//! more is to be had and somebody sleeps. So a burst wakes workers one after the other, each waking the next, and a
+//! trickle wakes one (the rule is Go's for spinning machines; there is no spinning here: a search is one round).
+//!
+//! Rejected: waking everybody (thundering herd); leaving wake-ups to the next tick of a busy worker (work would wait as long as
+//! a coroutine computes).
+
+use std::sync::atomic::{Ordering, fence};
+use std::time::{Duration, Instant};
+
+use super::worker::{Worker, lock};
+use crate::coroutine::task::TaskRef;
+
+/// Values of `Shared::sleep`.
+pub(super) const AWAKE: u32 = 0;
+pub(super) const SLEEPING: u32 = 1;
+/// Woken to search for stealable work: the worker holds the searching token.
+pub(super) const SEARCHING: u32 = 2;
+
+/// A busy worker looks at its timers and its reactor this often, at the tick.
+const POLL_INTERVAL: Duration = Duration::from_micros(50);
+
+/// A worker that was idle for so long gives unused stack memory back.
+const TRIM_AFTER: Duration = Duration::from_millis(10);
+
+/// Every so many rounds the injection list goes before the worker's own.
+const INJECTION_FIRST: u32 = 61;
+
+impl Worker {
+    /// Runs until the runtime is shut down and nothing is left for this worker to finish.
+    pub(super) fn run(&self) {
+        loop {
+            if self.turn() || self.search(false) {
+                continue;
+            }
+            if self.may_end() {
+                return;
+            }
+            if self.sleep(None) {
+                // At once, so that the token is not kept while this worker runs what its own sleep has brought.
+                self.search(true);
+            }
+        }
+    }
+
+    /// One round: looks at everything that may have become ready, then runs coroutines until one switches back here.
+    /// Returns false if nothing was ready.
+    pub(crate) fn turn(&self) -> bool {
+        let round = self.count_switch();
+        self.drain_inbox();
+        if self.is_ready() {
+            let now = Instant::now();
+            if now.duration_since(self.last_poll.get()) >= POLL_INTERVAL {
+                self.poll(now);
+            }
+        }
+        if let Some(task) = self.to_start.take() {
+            self.start(task);
+            return true;
+        }
+        if round.is_multiple_of(INJECTION_FIRST)
+            && let Some(task) = self.shared.scheduler.injected.pop()
+        {
+            self.start(task);
+            return true;
+        }
+        if let Some(task) = self.pop_fresh() {
+            self.start(task);
+            return true;
+        }
+        if let Some(context) = self.run_queue.pop() {
+            self.resume(context);
+            return true;
+        }
+        if let Some(task) = self.shared.scheduler.injected.pop() {
+            self.chain_wake();
+            self.start(task);
+            return true;
+        }
+        false
+    }
+
+    /// As `turn`, after a look at timers and reactor whatever the time: for a host that drives the worker.
+    pub(crate) fn poll_and_turn(&self) -> bool {
+        self.poll(Instant::now());
+        self.turn()
+    }
+
+    /// Is something ready to run, as far as is known without a system call?
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.run_queue.is_empty()
+            || !self.shared.spawned.is_empty()
+            || !self.local.is_empty()
+            || !self.shared.inbox.is_empty()
+            || !self.shared.scheduler.injected.is_empty()
+    }
+
+    /// Does no coroutine of this worker live?
+    pub(crate) fn is_unused(&self) -> bool {
+        self.live.get() == 0
+    }
+
+    /// Ends every coroutine that has not started.
+    pub(crate) fn fail_unstarted(&self) {
+        while let Some(task) = self
+            .pop_fresh()
+            .or_else(|| self.shared.scheduler.injected.pop())
+        {
+            // SAFETY: the task is unstarted and was taken out of its list.
+            unsafe {
+                task.fail(Box::new(
+                    "the runtime was dropped before the coroutine could start",
+                ))
+            };
+        }
+    }
+
+    fn drain_inbox(&self) {
+        self.shared
+            .inbox
+            .drain(|context| self.run_queue.push(context));
+    }
+
+    /// Fires the timers that are due, and takes what the reactor has, without waiting.
+    pub(super) fn poll(&self, now: Instant) {
+        self.last_poll.set(now);
+        lock(&self.shared.timers).fire(now);
+        // An error here would be one of the reactor's own descriptor, which `Reactor::poll` treats as fatal.
+        let _ = self.shared.reactor.poll(Some(Duration::ZERO));
+    }
+
+    /// Looks once through the injection list and the other workers' lists. Gives the searching token back.
+    fn search(&self, holds_token: bool) -> bool {
+        let scheduler = &*self.shared.scheduler;
+        if !holds_token && !scheduler.take_search_token() {
+            return false;
+        }
+        let found = scheduler.injected.pop().or_else(|| self.steal());
+        scheduler.return_search_token();
+        let Some(task) = found else { return false };
+        self.chain_wake();
+        self.start(task);
+        true
+    }
+
+    /// Takes half of the unstarted coroutines of some other worker, beginning at a random one so that thieves spread.
+    fn steal(&self) -> Option<TaskRef> {
+        let scheduler = &*self.shared.scheduler;
+        let count = scheduler.worker_count();
+        let start = self.next_random() as usize % count.max(1);
+        (0..count)
+            .map(|i| (start + i) % count)
+            .filter(|&i| i != self.shared.index as usize)
+            .filter_map(|i| scheduler.worker(i))
+            .find_map(|victim| victim.spawned.steal_half(&self.shared.spawned))
+    }
+
+    /// Marsaglia's xorshift: victims need to be spread, no more.
+    fn next_random(&self) -> u32 {
+        let mut x = self.random.get();
+        x ^= x << 13;
+        x ^= x >> 17;
+        x ^= x << 5;
+        self.random.set(x);
+        x
+    }
+
+    /// Wakes one more worker if there is more than this one can run now.
+    fn chain_wake(&self) {
+        let scheduler = &*self.shared.scheduler;
+        if !scheduler.injected.is_empty() || !self.shared.spawned.is_empty() {
+            scheduler.wake_for_work();
+        }
+    }
+
+    /// Waits in the reactor until there is something to do, at most until `limit`. Returns whether the worker was woken to search.
+    pub(crate) fn sleep(&self, limit: Option<Instant>) -> bool {
+        let scheduler = &*self.shared.scheduler;
+        self.shared.sleep.store(SLEEPING, Ordering::SeqCst);
+        scheduler.sleeping.fetch_add(1, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        if !self.something_to_do() {
+            let deadline = lock(&self.shared.timers).next_deadline();
+            self.wait_in_reactor(deadline.into_iter().chain(limit).min());
+        }
+        let was = self.shared.sleep.swap(AWAKE, Ordering::SeqCst);
+        if was == SLEEPING {
+            scheduler.sleeping.fetch_sub(1, Ordering::SeqCst);
+        }
+        let now = Instant::now();
+        self.last_poll.set(now);
+        lock(&self.shared.timers).fire(now);
+        was == SEARCHING
+    }
+
+    /// Waits for events. A worker that has had nothing to do for a while uses the time to give unused stack memory back.
+    fn wait_in_reactor(&self, deadline: Option<Instant>) {
+        let now = Instant::now();
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
+        // SAFETY: only this thread uses the pools, and this reference ends before anything else does.
+        let stacks = unsafe { &mut *self.stacks.get() };
+        if !stacks.need_trim() || left.is_some_and(|left| left <= TRIM_AFTER) {
+            let _ = self.shared.reactor.poll(left);
+            return;
+        }
+        if let Ok(0) = self.shared.reactor.poll(Some(TRIM_AFTER)) {
+            // A step at a time: the worker comes back here as long as nothing else is to be done.
+            stacks.trim();
+        }
+    }
+
+    /// The second look, after this worker has said that it sleeps.
+    fn something_to_do(&self) -> bool {
+        let scheduler = &*self.shared.scheduler;
+        !self.shared.inbox.is_empty()
+            || !scheduler.injected.is_empty()
+            || self.may_end()
+            // While another worker searches, what it leaves is its to pass on.
+            || (!scheduler.is_searching() && scheduler.stealable_elsewhere(self.shared.index))
+    }
+
+    fn may_end(&self) -> bool {
+        self.live.get() == 0
+            && self.shared.scheduler.is_closed()
+            && self.shared.scheduler.injected.is_empty()
+            && self.shared.spawned.is_empty()
+            && self.local.is_empty()
+    }
+}

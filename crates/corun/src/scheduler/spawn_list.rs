@@ -1,0 +1,168 @@
+//! Lists of coroutines that have not started: one for each worker, and one for spawns from outside.
+//!
+//! An unstarted coroutine is a closure on the heap. It can run anywhere, so this is what workers steal from each other.
+//!
+//! # Invariants
+//! - The list is doubly linked through the tasks, under a spin lock, first in, first out. There is no length beyond which
+//!   work falls to a slower place, and no allocation.
+//! - `Header::place` names the list that a task is in. It is written under that list's lock, so whoever holds the lock and reads
+//!   the list's own number knows that the task is linked here. This lets a join take its child out of the
+//!   middle of the joiner's own list and run it at once.
+//! - `len` is written under the lock and may be read without it, as a hint, or after a SeqCst fence, as the re-check of
+//!   a worker that goes to sleep (`idle.rs`).
+//!
+//! Rejected: a Chase-Lev deque (its owner's end is last in, first out: spawn order is then reversed, and the oldest may starve);
+//! a ring of fixed size with an overflow list (the tail of 1,024 connections suffers); a lock-free FIFO ring with
+//! claim flags in the tasks (as many atomic exchanges per spawn as lock and unlock here, and stale entries when
+//! a join has taken a task out).
+
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::lock::SpinLock;
+use crate::coroutine::task::{Header, PLACE_QUEUED, PLACE_TRANSIT, TaskRef};
+
+/// The most that one theft takes: bounds the time under the victim's lock.
+const STEAL_LIMIT: usize = 128;
+
+pub(crate) struct SpawnList {
+    links: SpinLock<Links>,
+    len: AtomicUsize,
+    place: u32,
+}
+
+struct Links {
+    front: *mut Header,
+    back: *mut Header,
+    closed: bool,
+}
+
+// SAFETY: the pointers are to tasks, which the list owns a reference to, and only used under the lock.
+unsafe impl Send for Links {}
+
+impl SpawnList {
+    pub(crate) fn new(number: u32) -> SpawnList {
+        let links = Links {
+            front: ptr::null_mut(),
+            back: ptr::null_mut(),
+            closed: false,
+        };
+        SpawnList {
+            links: SpinLock::new(links),
+            len: AtomicUsize::new(0),
+            place: PLACE_QUEUED + number,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len.load(Ordering::Relaxed) == 0
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len.load(Ordering::Relaxed)
+    }
+
+    /// Appends a task, or gives it back if the list is closed.
+    #[inline]
+    pub(crate) fn push(&self, task: TaskRef) -> Result<(), TaskRef> {
+        let header = task.header();
+        let raw = task.0.as_ptr();
+        let mut links = self.links.lock();
+        if links.closed {
+            return Err(task);
+        }
+        header.next.store(ptr::null_mut(), Ordering::Relaxed);
+        header.prev.store(links.back.cast(), Ordering::Relaxed);
+        header.place.store(self.place, Ordering::Relaxed);
+        match NonNull::new(links.back) {
+            // SAFETY: a linked task is alive.
+            Some(back) => unsafe { back.as_ref() }
+                .next
+                .store(raw.cast(), Ordering::Relaxed),
+            None => links.front = raw,
+        }
+        links.back = raw;
+        self.len
+            .store(self.len.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn pop(&self) -> Option<TaskRef> {
+        if self.is_empty() {
+            return None;
+        }
+        let mut links = self.links.lock();
+        let front = TaskRef(NonNull::new(links.front)?);
+        self.unlink(&mut links, front);
+        Some(front)
+    }
+
+    /// Takes `task` out if it is in this list.
+    #[inline]
+    pub(crate) fn remove(&self, task: TaskRef) -> bool {
+        if task.header().place.load(Ordering::Relaxed) != self.place {
+            return false;
+        }
+        let mut links = self.links.lock();
+        if task.header().place.load(Ordering::Relaxed) != self.place {
+            return false;
+        }
+        self.unlink(&mut links, task);
+        true
+    }
+
+    #[inline(always)]
+    fn unlink(&self, links: &mut Links, task: TaskRef) {
+        let header = task.header();
+        let next = header.next.load(Ordering::Relaxed).cast::<Header>();
+        let prev = header.prev.load(Ordering::Relaxed).cast::<Header>();
+        match NonNull::new(prev) {
+            // SAFETY: a linked task is alive.
+            Some(prev) => unsafe { prev.as_ref() }
+                .next
+                .store(next.cast(), Ordering::Relaxed),
+            None => links.front = next,
+        }
+        match NonNull::new(next) {
+            // SAFETY: a linked task is alive.
+            Some(next) => unsafe { next.as_ref() }
+                .prev
+                .store(prev.cast(), Ordering::Relaxed),
+            None => links.back = prev,
+        }
+        header.place.store(PLACE_TRANSIT, Ordering::Relaxed);
+        self.len
+            .store(self.len.load(Ordering::Relaxed) - 1, Ordering::Relaxed);
+    }
+
+    /// Takes the older half: returns the oldest, and moves the rest to `thief`.
+    pub(crate) fn steal_half(&self, thief: &SpawnList) -> Option<TaskRef> {
+        if self.is_empty() {
+            return None;
+        }
+        let mut stolen: [Option<TaskRef>; STEAL_LIMIT] = [None; STEAL_LIMIT];
+        let mut links = self.links.lock();
+        let count = self.len().div_ceil(2).min(STEAL_LIMIT);
+        for slot in stolen.iter_mut().take(count) {
+            let front = TaskRef(NonNull::new(links.front)?);
+            self.unlink(&mut links, front);
+            *slot = Some(front);
+        }
+        drop(links);
+        let mut stolen = stolen.into_iter().flatten();
+        let first = stolen.next();
+        for task in stolen {
+            if thief.push(task).is_err() {
+                unreachable!("a worker's own list is never closed");
+            }
+        }
+        first
+    }
+
+    /// Refuses further tasks from now on; those in the list stay.
+    pub(crate) fn close(&self) {
+        self.links.lock().closed = true;
+    }
+}

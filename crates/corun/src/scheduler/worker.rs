@@ -1,0 +1,534 @@
+//! A worker: one OS thread that runs coroutines, switching directly from one to the next.
+//!
+//! # Invariants
+//! - [`Worker`] belongs to its thread; [`Shared`] is what other threads may touch of it. A coroutine that has started is
+//!   continued by its worker alone, so `Worker` needs no atomics.
+//! - The thread's own stack is the idle context. Everything that is not running coroutines happens there (`idle.rs`):
+//!   it may use much stack, and a parked coroutine should fit one page.
+//! - A coroutine that suspends picks its successor itself ([`Worker::next`]) and switches to it: one switch per suspension.
+//!   Each [`TICK`]th choice is the idle context, so that inbox, timers and reactor are looked at however busy the queue is;
+//!   each [`FRESH`]th prefers a coroutine that has not started, so that a loop of `yield_now` starves nobody. Otherwise
+//!   started coroutines come first: finishing work frees stacks, starting work takes them.
+//! - A stack goes back to the pool when its last frame is done with it: the entry function puts it there and
+//!   leaves by `switch_final`. Nobody else uses this worker's pool, so it cannot be taken before the switch is over.
+
+use std::cell::{Cell, UnsafeCell};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use corun_context::raw::{self, Context};
+
+use super::Scheduler;
+use super::inbox::Inbox;
+use super::run_queue::RunQueue;
+use super::signal::Signal;
+use super::spawn_list::SpawnList;
+use super::stacks::{Pooled, Stacks};
+use crate::coroutine::local_map::LocalMap;
+use crate::coroutine::task::{Control, Header, PLACE_RUNNING, PLACE_SUSPENDED, TaskRef};
+use crate::reactor::Reactor;
+use crate::time::timers::{TimerId, Timers};
+
+/// Every so many switches the worker looks at its inbox, its timers and its reactor.
+const TICK: u32 = 64;
+
+/// Every so many switches an unstarted coroutine goes before the started ones.
+const FRESH: u32 = 8;
+
+/// How many operations that were ready at once a coroutine may do before it gives way.
+const BUDGET: u32 = 128;
+
+/// Numbers of the lists of `spawn_local` start here, far from those of the stealable ones.
+const LOCAL_LISTS: u32 = 1 << 30;
+
+thread_local! {
+    /// The worker that this thread is; null on all others.
+    static CURRENT: Cell<*const Worker> = const { Cell::new(ptr::null()) };
+}
+
+pub(crate) struct Worker {
+    pub(super) run_queue: RunQueue,
+    /// The thread's own stack, suspended while a coroutine runs.
+    pub(super) idle: Cell<Context>,
+    /// How many coroutines have started here and not finished. The thread must not end before they do.
+    pub(super) live: Cell<usize>,
+    pub(super) stacks: UnsafeCell<Stacks>,
+    budget: Cell<u32>,
+    /// Depth of `no_suspend` calls. One cell serves, since nothing else runs while it is not zero.
+    no_suspend: Cell<u32>,
+    /// Set while the panic hook runs: blocking then blocks the thread.
+    in_panic_hook: Cell<bool>,
+    /// The next coroutine id of the block that this worker drew, and how many are left.
+    ids: Cell<(u64, u32)>,
+    pub(super) last_poll: Cell<Instant>,
+    pub(super) random: Cell<u32>,
+    /// Unstarted coroutines of `spawn_local`, which nobody may steal.
+    pub(super) local: SpawnList,
+    /// One that the next round of the idle context starts first: it needs a stack that was not at hand.
+    pub(super) to_start: Cell<Option<TaskRef>>,
+    seat: &'static Seat,
+    pub(super) shared: Arc<Shared>,
+}
+
+/// Where others can see which coroutine a worker runs. Seats are used again, never freed: a handle that outlives its
+/// runtime may still look.
+#[repr(align(64))]
+pub(crate) struct Seat {
+    /// The running coroutine, null while the worker is idle.
+    pub(crate) current: AtomicPtr<Header>,
+}
+
+static FREE_SEATS: Mutex<Vec<&'static Seat>> = Mutex::new(Vec::new());
+
+impl Seat {
+    fn take() -> &'static Seat {
+        let free = lock(&FREE_SEATS).pop();
+        free.unwrap_or_else(|| {
+            Box::leak(Box::new(Seat {
+                current: AtomicPtr::new(ptr::null_mut()),
+            }))
+        })
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        lock(&FREE_SEATS).push(self.seat);
+    }
+}
+
+/// What other threads may touch of a worker.
+pub(crate) struct Shared {
+    pub(crate) index: u32,
+    pub(super) inbox: Inbox,
+    /// The unstarted coroutines spawned here: what others steal.
+    pub(super) spawned: SpawnList,
+    pub(crate) reactor: Arc<Reactor>,
+    /// Under a lock for the watch thread's sake, which alone contends for it.
+    pub(super) timers: Mutex<Timers>,
+    /// See `idle.rs`.
+    pub(super) sleep: AtomicU32,
+    /// Counts choices of a successor: the tick, and the sign of life that the watch thread looks for.
+    pub(super) switches: AtomicU32,
+    /// Set by the watch thread when a coroutine has run for a whole time slice.
+    pub(super) overdue: AtomicU32,
+    pub(crate) scheduler: Arc<Scheduler>,
+}
+
+impl Shared {
+    pub(super) fn new(index: u32, scheduler: Arc<Scheduler>) -> std::io::Result<Shared> {
+        Ok(Shared {
+            index,
+            inbox: Inbox::new(),
+            spawned: SpawnList::new(index + 1),
+            reactor: Arc::new(Reactor::new()?),
+            timers: Mutex::new(Timers::new()),
+            sleep: AtomicU32::new(super::idle::AWAKE),
+            switches: AtomicU32::new(0),
+            overdue: AtomicU32::new(0),
+            scheduler,
+        })
+    }
+
+    /// Makes a parked coroutine ready.
+    ///
+    /// # Safety
+    /// The caller must have won the right to wake the coroutine that waits on `signal`, and `this` be its worker.
+    #[inline]
+    pub(super) unsafe fn schedule(this: *const Shared, signal: *const Signal) {
+        let worker = CURRENT.get();
+        // SAFETY: a worker that CURRENT names is alive: its thread runs this. A parked coroutine keeps its worker alive.
+        unsafe {
+            if !worker.is_null() && ptr::eq(Arc::as_ptr(&(*worker).shared), this) {
+                (*worker).run_queue.push((*signal).context.get());
+            } else {
+                // The worker may run the coroutine, and end, as soon as the signal is in its inbox.
+                let shared = &*this;
+                let scheduler = Arc::clone(&shared.scheduler);
+                shared.inbox.push(signal);
+                scheduler.wake_for_inbox(this);
+            }
+        }
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        lock(&self.timers).next_deadline()
+    }
+
+    pub(crate) fn insert_timer(&self, deadline: Instant, signal: &Signal) -> TimerId {
+        lock(&self.timers).insert(deadline, signal)
+    }
+
+    /// Disarms a timer of a signal that was notified.
+    pub(crate) fn cancel_timer(&self, timer: TimerId, signal: &Signal) {
+        lock(&self.timers).cancel(timer, signal);
+    }
+}
+
+/// Locks; a panic under one of the scheduler's own locks would be a bug of the scheduler, and poisons nothing of the user's.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What a coroutine that suspends or ends switches to.
+enum Next {
+    Continue(Context),
+    Start(TaskRef),
+}
+
+impl Worker {
+    pub(crate) fn new(shared: Arc<Shared>) -> Worker {
+        Worker {
+            run_queue: RunQueue::new(),
+            idle: Cell::new(Context::NONE),
+            live: Cell::new(0),
+            stacks: UnsafeCell::new(Stacks::new(shared.scheduler.config.stack_size)),
+            budget: Cell::new(BUDGET),
+            no_suspend: Cell::new(0),
+            in_panic_hook: Cell::new(false),
+            ids: Cell::new((0, 0)),
+            last_poll: Cell::new(Instant::now()),
+            random: Cell::new(shared.index.wrapping_mul(0x9e37_79b9) | 1),
+            local: SpawnList::new(LOCAL_LISTS + shared.index),
+            to_start: Cell::new(None),
+            seat: Seat::take(),
+            shared,
+        }
+    }
+
+    /// The worker that this thread is, whether or not it runs a coroutine just now.
+    ///
+    /// The reference is good while the calling code stays within the thread's time as a worker: coroutines do, and so does the
+    /// idle context. It must not be kept by anything else.
+    #[inline(always)]
+    pub(crate) fn current() -> Option<&'static Worker> {
+        // SAFETY: CURRENT is set for exactly the time that the worker exists on this thread; see `enter_thread`.
+        unsafe { CURRENT.get().as_ref() }
+    }
+
+    /// The worker, if the caller is a coroutine that may be suspended. Elsewhere, waiting means to block the thread.
+    #[inline(always)]
+    pub(crate) fn suspendable() -> Option<&'static Worker> {
+        let worker = Worker::current()?;
+        (!worker.seat.current.load(Ordering::Relaxed).is_null() && !worker.in_panic_hook.get())
+            .then_some(worker)
+    }
+
+    /// Makes this thread the worker, or, with null, no worker; returns what it was.
+    pub(crate) fn enter_thread(worker: *const Worker) -> *const Worker {
+        CURRENT.replace(worker)
+    }
+
+    #[inline(always)]
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// The running coroutine.
+    #[inline(always)]
+    pub(crate) fn running(&self) -> Option<TaskRef> {
+        NonNull::new(self.seat.current.load(Ordering::Relaxed)).map(TaskRef)
+    }
+
+    /// The locals of the running coroutine.
+    pub(crate) fn locals(&self) -> Option<&LocalMap> {
+        let task = self.running()?;
+        let control = task.header().next.load(Ordering::Relaxed).cast::<Control>();
+        // SAFETY: a started coroutine's `next` is its control block, which lives until it has ended.
+        Some(unsafe { &(*control).locals })
+    }
+
+    /// Panics inside `no_suspend`. Called before anything is published that a panic would leave dangling.
+    #[inline(always)]
+    pub(crate) fn assert_may_suspend(&self) {
+        if self.no_suspend.get() != 0 {
+            suspended_in_no_suspend();
+        }
+    }
+
+    pub(crate) fn set_no_suspend(&self, depth: u32) -> u32 {
+        self.no_suspend.replace(depth)
+    }
+
+    pub(crate) fn set_in_panic_hook(&self, on: bool) -> bool {
+        self.in_panic_hook.replace(on)
+    }
+
+    pub(crate) fn next_id(&self) -> u64 {
+        let (id, left) = self.ids.get();
+        if left == 0 {
+            let first = super::draw_ids(super::ID_BLOCK);
+            self.ids.set((first + 1, super::ID_BLOCK as u32 - 1));
+            return first;
+        }
+        self.ids.set((id + 1, left - 1));
+        id
+    }
+
+    /// Suspends the running coroutine into `save`, until somebody puts that context on the run queue.
+    #[inline]
+    pub(crate) fn park(&self, save: *mut Context) {
+        let me = self.seat.current.load(Ordering::Relaxed);
+        // SAFETY: the running coroutine's task is alive.
+        let place = unsafe { &(*me).place };
+        place.store(PLACE_SUSPENDED, Ordering::Relaxed);
+        let (target, arg) = self.next();
+        // SAFETY: `next` gives a suspended context of this worker; `save` lies in the signal on this stack.
+        unsafe { raw::switch(save, target, arg) };
+        self.resumed(me);
+        place.store(PLACE_RUNNING, Ordering::Relaxed);
+    }
+
+    /// Suspends the running coroutine and starts `task` in its place, before all others.
+    pub(crate) fn park_and_start(&self, save: *mut Context, task: TaskRef) {
+        let me = self.seat.current.load(Ordering::Relaxed);
+        self.count_switch();
+        let (target, arg) = self.launch(task).unwrap_or_else(|| {
+            self.to_start.set(Some(task));
+            (self.idle.get(), 0)
+        });
+        // SAFETY: as in `park`; the task was unstarted and out of every list.
+        unsafe {
+            (*me).place.store(PLACE_SUSPENDED, Ordering::Relaxed);
+            raw::switch(save, target, arg);
+            (*me).place.store(PLACE_RUNNING, Ordering::Relaxed);
+        }
+        self.resumed(me);
+    }
+
+    /// Lets the others run, and goes on when its turn comes again.
+    #[inline]
+    pub(crate) fn yield_now(&self) {
+        self.assert_may_suspend();
+        let me = self.seat.current.load(Ordering::Relaxed);
+        let (target, arg) = self.next();
+        let slot = self.run_queue.push_slot();
+        // SAFETY: `next` gives a suspended context of this worker; the slot is filled by the switch before anybody
+        // looks at the queue.
+        unsafe { raw::switch(slot, target, arg) };
+        self.resumed(me);
+    }
+
+    #[inline(always)]
+    fn resumed(&self, me: *mut Header) {
+        self.seat.current.store(me, Ordering::Relaxed);
+        self.budget.set(BUDGET);
+    }
+
+    /// Counts an operation that did not have to wait; gives way when the coroutine has had its share.
+    #[inline(always)]
+    pub(crate) fn safepoint(&self) {
+        let left = self.budget.get();
+        if left == 0 || self.shared.overdue.load(Ordering::Relaxed) != 0 {
+            self.end_of_slice();
+        } else {
+            self.budget.set(left - 1);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn end_of_slice(&self) {
+        self.budget.set(BUDGET);
+        self.shared.overdue.store(0, Ordering::Relaxed);
+        // Giving way is a service to others, not a must.
+        if self.no_suspend.get() == 0 && !self.in_panic_hook.get() {
+            self.yield_now();
+        }
+    }
+
+    /// Counts a choice of a successor.
+    #[inline(always)]
+    pub(super) fn count_switch(&self) -> u32 {
+        let count = self.shared.switches.load(Ordering::Relaxed).wrapping_add(1);
+        self.shared.switches.store(count, Ordering::Relaxed);
+        count
+    }
+
+    /// Whom to switch to, and what to pass.
+    #[inline(always)]
+    fn next(&self) -> (Context, usize) {
+        let count = self.count_switch();
+        if !count.is_multiple_of(FRESH) {
+            if let Some(context) = self.run_queue.pop() {
+                return (context, 0);
+            }
+        }
+        self.next_slow(count)
+    }
+
+    #[inline(never)]
+    fn next_slow(&self, count: u32) -> (Context, usize) {
+        if !count.is_multiple_of(TICK) {
+            if let Some(task) = self.pop_fresh() {
+                match self.launch(task) {
+                    Some(next) => return next,
+                    None => self.to_start.set(Some(task)),
+                }
+            } else if let Some(context) = self.run_queue.pop() {
+                return (context, 0);
+            }
+        }
+        (self.idle.get(), 0)
+    }
+
+    /// The next coroutine that has not started; local ones first, as nobody else can run them.
+    #[inline(always)]
+    pub(super) fn pop_fresh(&self) -> Option<TaskRef> {
+        self.local.pop().or_else(|| self.shared.spawned.pop())
+    }
+
+    /// Takes an unstarted coroutine out of this worker's own lists, if that is where it stands.
+    #[inline]
+    pub(crate) fn take_unstarted(&self, task: TaskRef) -> bool {
+        self.shared.spawned.remove(task) || self.local.remove(task)
+    }
+
+    /// Hands this worker a coroutine that may run nowhere else.
+    pub(crate) fn submit_local(&self, task: TaskRef) {
+        if self.local.push(task).is_err() {
+            unreachable!("a worker's own list is never closed");
+        }
+    }
+
+    /// Prepares a stack for an unstarted coroutine, if one is at hand without a system call.
+    #[inline(always)]
+    fn launch(&self, task: TaskRef) -> Option<(Context, usize)> {
+        if task.stack_size() != 0 {
+            return None;
+        }
+        // SAFETY: only this thread uses the pool, and no reference to it outlives the statement.
+        let stack = unsafe { (*self.stacks.get()).take_cached()? };
+        // SAFETY: a stack of the pool is unused.
+        Some(unsafe { furnish(stack, task) })
+    }
+
+    /// Starts an unstarted coroutine from the idle context. Without a stack for it, it fails with the reason.
+    pub(super) fn start(&self, task: TaskRef) {
+        // SAFETY: only this thread uses the pool, and no reference to it outlives the statement.
+        match unsafe { (*self.stacks.get()).take(task.stack_size()) } {
+            Ok(stack) => {
+                // SAFETY: a stack of the pool is unused.
+                let (target, arg) = unsafe { furnish(stack, task) };
+                // SAFETY: the context is new, and this thread's idle context may be continued by whoever runs next.
+                unsafe { raw::switch(self.idle.as_ptr(), target, arg) };
+                self.seat.current.store(ptr::null_mut(), Ordering::Relaxed);
+            }
+            // SAFETY: the task is unstarted and out of every list.
+            Err(error) => unsafe { task.fail(Box::new(crate::coroutine::StartError::from(error))) },
+        }
+    }
+
+    /// Continues a started coroutine from the idle context.
+    pub(super) fn resume(&self, context: Context) {
+        // SAFETY: the run queue holds suspended contexts of this worker, each once.
+        unsafe { raw::switch(self.idle.as_ptr(), context, 0) };
+        self.seat.current.store(ptr::null_mut(), Ordering::Relaxed);
+    }
+
+    /// Marks `task` as the running coroutine, for the first time.
+    #[inline(always)]
+    fn begin(&self, task: TaskRef, control: &Control) {
+        let header = task.header();
+        header
+            .next
+            .store(ptr::from_ref(control).cast_mut().cast(), Ordering::Relaxed);
+        header.prev.store(
+            ptr::from_ref(self.seat).cast_mut().cast(),
+            Ordering::Relaxed,
+        );
+        // Release pairs with the acquire of a handle that reads `place` and then follows `prev`.
+        header.place.store(PLACE_RUNNING, Ordering::Release);
+        self.resumed(task.0.as_ptr());
+    }
+
+    /// What to run after a coroutine has ended; on a stack of the default size an unstarted one can start at once.
+    #[inline(always)]
+    fn after_end(&self, default_size: bool) -> Next {
+        let count = self.count_switch();
+        if count.is_multiple_of(TICK) {
+            return Next::Continue(self.idle.get());
+        }
+        if !count.is_multiple_of(FRESH)
+            && let Some(context) = self.run_queue.pop()
+        {
+            return Next::Continue(context);
+        }
+        match self.pop_fresh() {
+            Some(task) if default_size && task.stack_size() == 0 => Next::Start(task),
+            Some(task) => {
+                self.to_start.set(Some(task));
+                Next::Continue(self.idle.get())
+            }
+            None => Next::Continue(self.run_queue.pop().unwrap_or(self.idle.get())),
+        }
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn suspended_in_no_suspend() -> ! {
+    panic!(
+        "a call inside corun::no_suspend had to wait, and so would have suspended the coroutine"
+    );
+}
+
+/// Puts the control block at the top of a stack, and below it a context that runs `task`.
+///
+/// # Safety
+/// The stack must be unused, and the context be continued with the returned argument.
+#[inline(always)]
+unsafe fn furnish(stack: Pooled, task: TaskRef) -> (Context, usize) {
+    // SAFETY: the stack's top is 16-aligned, as is the size of a control block, and a stack is far larger than both
+    // the block and what `prepare` writes.
+    unsafe {
+        let control = stack.top().cast::<Control>().sub(1);
+        control.write(Control {
+            task: Cell::new(Some(task)),
+            stack: Cell::new(Some(stack)),
+            locals: LocalMap::new(),
+        });
+        (
+            raw::prepare(control.cast(), entry),
+            control.expose_provenance(),
+        )
+    }
+}
+
+/// The root of each coroutine's stack: runs coroutines, one after the other, until something else is to be continued.
+unsafe extern "C" fn entry(control: usize) -> ! {
+    // SAFETY: `furnish` passes the address of the control block, which stays until the stack is given up below.
+    let control = unsafe { &*ptr::with_exposed_provenance::<Control>(control) };
+    let stack = control.stack.take();
+    let default_size = stack.as_ref().is_some_and(Pooled::is_default);
+    let context = loop {
+        let (Some(worker), Some(task)) = (Worker::current(), control.task.get()) else {
+            unreachable!("a coroutine starts on a worker, with its task");
+        };
+        worker.begin(task, control);
+        worker.live.set(worker.live.get() + 1);
+        // SAFETY: the task was unstarted and taken out of its list by whoever furnished this stack or `after_end`.
+        unsafe { task.run(control) };
+        let Some(worker) = Worker::current() else {
+            // The child of a fork: this coroutine went on as the only thread, and has ended.
+            std::process::exit(0);
+        };
+        worker.live.set(worker.live.get() - 1);
+        match worker.after_end(default_size) {
+            Next::Start(task) => {
+                control.locals.reopen();
+                control.task.set(Some(task));
+            }
+            Next::Continue(context) => break context,
+        }
+    };
+    control.task.set(None);
+    if let (Some(worker), Some(stack)) = (Worker::current(), stack) {
+        // SAFETY: only this thread uses the pool; the stack stays mapped there, and nobody takes it before the switch is over.
+        unsafe { (*worker.stacks.get()).put(stack) };
+    }
+    // SAFETY: the context is suspended and this worker's; nothing of this stack is used again, as its frames own nothing.
+    unsafe { raw::switch_final(context, 0) }
+}
