@@ -1,4 +1,4 @@
-//! The bare switch: no ownership, no safety net. Everything else in corun stands on these four items.
+//! The bare switch: no ownership, no safety net. Everything else in corun stands on these few items.
 
 use crate::arch;
 
@@ -22,6 +22,9 @@ impl Context {
 
 /// What a new context runs first. It gets the value of the first switch to it and must not return.
 pub type Entry = unsafe extern "C" fn(usize) -> !;
+
+/// An [`Entry`] that is also told the top of its stack, where its creator may have put something.
+pub type EntryWithTop = unsafe extern "C" fn(usize, *mut u8) -> !;
 
 /// How many bytes below the top of a stack [`prepare`] writes to, at the most.
 pub const MIN_STACK: usize = 256;
@@ -56,5 +59,15 @@ pub unsafe fn switch_final(target: Context, arg: usize) -> ! {
 #[inline]
 pub unsafe fn prepare(top: *mut u8, entry: Entry) -> Context {
     // SAFETY: the same contract.
-    unsafe { arch::prepare(top, entry) }
+    unsafe { arch::prepare(core::ptr::null_mut(), top, entry as *const ()) }
+}
+
+/// Like [`prepare`], for an entry that also wants `top` itself, and a system that wants to know where the stack ends (Windows).
+///
+/// # Safety
+/// As for [`prepare`]; `limit` is the lowest address of the stack.
+#[inline]
+pub unsafe fn prepare_with_top(limit: *mut u8, top: *mut u8, entry: EntryWithTop) -> Context {
+    // SAFETY: the same contract.
+    unsafe { arch::prepare(limit, top, entry as *const ()) }
 }

@@ -20,7 +20,7 @@
 
 use core::arch::{asm, naked_asm};
 
-use crate::raw::{Context, Entry};
+use crate::raw::Context;
 
 #[inline(always)]
 pub(crate) unsafe fn switch(save: *mut Context, target: Context, arg: usize) -> usize {
@@ -67,8 +67,8 @@ pub(crate) unsafe fn switch_final(target: Context, arg: usize) -> ! {
     }
 }
 
-/// Lays out a new stack so that the first switch to it calls `entry` with the value that the switch passes.
-pub(crate) unsafe fn prepare(top: *mut u8, entry: Entry) -> Context {
+/// Lays out a new stack so that the first switch to it calls `entry` with the value that the switch passes, and `top`.
+pub(crate) unsafe fn prepare(_limit: *mut u8, top: *mut u8, entry: *const ()) -> Context {
     // SAFETY: the caller promises that at least `raw::MIN_STACK` bytes below `top` are writable and `top` is 16-aligned.
     unsafe {
         let sp = top.cast::<usize>().sub(4);
@@ -87,6 +87,7 @@ unsafe extern "C" fn trampoline() {
         ".cfi_startproc",
         ".cfi_undefined rip",
         "pop rax",
+        "lea rsi, [rsp + 16]",
         "xor ebp, ebp",
         "call rax",
         "ud2",

@@ -1,10 +1,16 @@
 //! Memory for stacks.
 //!
 //! - `StackPool` hands out `SlabStack`s: slots of large regions, pooled per thread. This is what a scheduler uses.
+//! - `DefaultStack` is what a coroutine gets if nothing else is said.
 //! - `OsStack` is a stack in a mapping of its own, [`UnguardedStack`] one on memory of the caller's.
 //! - `overflow` reports what met a guard.
 //! - [`Stack`] is what the rest of this crate asks of a stack; implement it for memory of your own.
 
+#[cfg(all(feature = "std", unix))]
+mod default;
+#[cfg(all(feature = "std", windows))]
+#[path = "windows.rs"]
+mod default;
 #[cfg(feature = "std")]
 mod error;
 #[cfg(all(feature = "std", unix))]
@@ -23,6 +29,8 @@ mod slab;
 mod sys;
 mod unguarded;
 
+#[cfg(all(feature = "std", any(unix, windows)))]
+pub use default::DefaultStack;
 #[cfg(feature = "std")]
 pub use error::StackError;
 pub use unguarded::UnguardedStack;
