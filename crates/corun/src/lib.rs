@@ -26,6 +26,10 @@
 //! - A suspension may run other coroutines of the same thread. What that means for thread locals and for locks of std is in docs/safety.md.
 //! - The environment variables `CORUN_WORKERS` and `CORUN_STACK_SIZE` override the number of workers and the default stack size.
 
+#[doc(hidden)]
+#[path = "macros_support.rs"]
+pub mod __private;
+mod blocking;
 mod coroutine;
 mod platform;
 mod reactor;
@@ -33,11 +37,13 @@ pub mod runtime;
 mod scheduler;
 mod time;
 
+pub use blocking::{blocking, try_blocking};
 pub use coroutine::{
     AccessError, Builder, Coroutine, CoroutineId, JoinHandle, LocalKey, Scope, ScopedJoinHandle,
     StartError, State, checkpoint, current, no_suspend, park, park_timeout, scope, spawn,
     spawn_local, yield_now,
 };
+pub use corun_macros::{main, test};
 pub use runtime::Runtime;
 pub use time::{sleep, sleep_until};
 

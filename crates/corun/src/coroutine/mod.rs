@@ -4,6 +4,7 @@ mod handle;
 mod join;
 mod local;
 pub(crate) mod local_map;
+pub(crate) mod panic;
 pub(crate) mod park;
 mod scope;
 mod slice;

@@ -39,14 +39,6 @@ pub(crate) struct Hook {
     pub(crate) child: fn(),
 }
 
-impl Hook {
-    pub(crate) const NOTHING: Hook = Hook {
-        prepare: || (),
-        release: || (),
-        child: || (),
-    };
-}
-
 /// Adds a hook, for as long as the process lives. Once per hook: the caller sees to that.
 pub(crate) fn add(hook: &'static Hook) {
     watch();
@@ -74,9 +66,12 @@ pub(crate) fn generation() -> u32 {
 pub(crate) fn watch() {
     static INSTALL: Once = Once::new();
     INSTALL.call_once(|| {
+        #[cfg(unix)]
         // SAFETY: the handlers are functions of the right type that do not unwind. An error means that there is no memory for three
         // pointers; that matters to programs that fork, and they will see their own.
-        unsafe { libc::pthread_atfork(Some(prepare), Some(parent), Some(child)) };
+        unsafe {
+            libc::pthread_atfork(Some(prepare), Some(parent), Some(child))
+        };
     });
 }
 

@@ -1,6 +1,6 @@
 //! What differs between systems, one module each.
 
-#[cfg(unix)]
+#[cfg_attr(not(unix), allow(dead_code, reason = "no fork there"))]
 pub(crate) mod fork;
 #[cfg(unix)]
 pub(crate) mod host_wait;

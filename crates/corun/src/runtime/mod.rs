@@ -3,7 +3,7 @@
 use std::io;
 use std::panic::Location;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 use std::{error, fmt, ptr};
 
@@ -164,8 +164,13 @@ impl Runtime {
     pub fn shutdown(self, timeout: Duration) -> Result<(), ShutdownError> {
         let scheduler = &self.handle.scheduler;
         scheduler.close();
-        match scheduler.wait_for_end(Instant::now().checked_add(timeout)) {
-            0 => Ok(()),
+        let deadline = Instant::now().checked_add(timeout);
+        match scheduler.wait_for_end(deadline) {
+            0 => {
+                // They have nothing left to do, so this is a matter of microseconds.
+                scheduler.end_blocking_threads(deadline);
+                Ok(())
+            }
             unfinished => Err(ShutdownError { unfinished }),
         }
     }
@@ -281,6 +286,16 @@ pub(crate) static GLOBAL: Global = Global {
 };
 
 impl Global {
+    /// Keeps other threads from starting it.
+    pub(crate) fn hold(&self) -> MutexGuard<'_, ()> {
+        lock(&self.starting)
+    }
+
+    /// Has the next use begin anew. For the child of a fork, which has none of its workers.
+    pub(crate) fn forget(&self) {
+        self.handle.store(ptr::null_mut(), Ordering::Relaxed);
+    }
+
     fn get(&self) -> Option<&'static Handle> {
         // Acquire pairs with the release in `start`.
         // SAFETY: a handle that was stored is never freed.
@@ -308,6 +323,11 @@ pub(crate) fn try_global() -> io::Result<&'static Handle> {
         Some(handle) => Ok(handle),
         None => GLOBAL.start(Request::default()),
     }
+}
+
+/// The global default runtime, made as `request` says if it is not there yet.
+pub(crate) fn start_global(request: Request) -> io::Result<&'static Handle> {
+    GLOBAL.start(request)
 }
 
 #[track_caller]

@@ -14,6 +14,7 @@
 //! - Migration of started coroutines behind a safe API (may, generator, open-coroutine): unsound, see docs/safety.md.
 //! - A scheduler context through which every switch goes: two switches per suspension instead of one.
 
+mod fork;
 mod idle;
 mod inbox;
 pub(crate) mod lock;
@@ -29,8 +30,9 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Instant;
 
+use crate::blocking::BlockingPool;
 use crate::coroutine::task::TaskRef;
-use crate::platform::numa::Placement;
+use crate::platform::{self, numa::Placement};
 use crate::reactor::Reactor;
 use crate::runtime::config::Config;
 use idle::{AWAKE, SEARCHING, SLEEPING};
@@ -55,7 +57,11 @@ pub(crate) fn draw_ids(count: u64) -> u64 {
 /// What the workers of one runtime share.
 pub(crate) struct Scheduler {
     pub(crate) config: Config,
+    /// Where `blocking` runs closures. Its threads end with the last worker.
+    pub(crate) blocking: BlockingPool,
     placement: Placement,
+    /// The process that the workers are in: see `platform/fork.rs`.
+    generation: u32,
     /// Filled from the front; room for spare workers that the watch thread adds.
     workers: Box<[OnceLock<Arc<Shared>>]>,
     started: AtomicUsize,
@@ -82,8 +88,12 @@ unsafe impl Send for Waiter {}
 
 impl Scheduler {
     pub(crate) fn new(config: Config) -> Arc<Scheduler> {
+        crate::coroutine::panic::install();
+        fork::watch();
         let room = config.workers + SPARE_WORKERS;
         Arc::new(Scheduler {
+            blocking: BlockingPool::new(config.max_blocking_threads, config.blocking_keep_alive),
+            generation: platform::fork::generation(),
             placement: Placement::detect(config.workers),
             config,
             workers: (0..room).map(|_| OnceLock::new()).collect(),
@@ -135,6 +145,7 @@ impl Scheduler {
         let mut exits = lock(&self.exits);
         exits.threads -= 1;
         if exits.threads == 0 {
+            self.blocking.close();
             for waiter in exits.waiters.drain(..) {
                 // SAFETY: a waiter takes its signal out of the list, under this lock, before the signal goes.
                 unsafe { Signal::notify(waiter.0) };
@@ -184,6 +195,7 @@ impl Scheduler {
             Some(worker) if std::ptr::eq(&*worker.shared.scheduler, self) => {
                 worker.shared.spawned.push(task)?
             }
+            _ if self.is_left_in_parent() => return Err(task),
             _ => self.injected.push(task)?,
         }
         if self.worker_count() != 1 || Worker::current().is_none() {
@@ -242,12 +254,27 @@ impl Scheduler {
         }
     }
 
+    /// Waits until the threads of the blocking pool have ended, as there are no workers that could need them.
+    pub(crate) fn end_blocking_threads(&self, deadline: Option<Instant>) {
+        if !self.is_left_in_parent() {
+            self.blocking.shutdown(deadline);
+        }
+    }
+
+    /// Has this process forked since, and so none of the workers?
+    pub(crate) fn is_left_in_parent(&self) -> bool {
+        self.generation != platform::fork::generation()
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
     }
 
     /// Takes no more spawns from outside; workers end when they have nothing left.
     pub(crate) fn close(&self) {
+        if self.is_left_in_parent() {
+            return;
+        }
         self.injected.close();
         self.closed.store(true, Ordering::SeqCst);
         for worker in self.workers() {
@@ -257,6 +284,9 @@ impl Scheduler {
 
     /// Waits until every worker thread has ended. Returns how many have not by the deadline.
     pub(crate) fn wait_for_end(&self, deadline: Option<Instant>) -> usize {
+        if self.is_left_in_parent() {
+            return 0;
+        }
         let signal = Signal::new();
         {
             let mut exits = lock(&self.exits);
@@ -290,6 +320,12 @@ fn worker_thread(shared: Arc<Shared>) {
 /// The reactor of the worker that the calling coroutine runs on.
 pub(crate) fn with_reactor<R>(f: impl FnOnce(&Arc<Reactor>) -> R) -> Option<R> {
     Worker::suspendable().map(|worker| f(&worker.shared().reactor))
+}
+
+/// The pool for blocking calls of the runtime that the calling coroutine belongs to.
+pub(crate) fn blocking_pool() -> Option<&'static BlockingPool> {
+    // Alive for as long as the coroutine has not ended, like everything that hangs on a worker.
+    Worker::suspendable().map(|worker| &worker.shared().scheduler.blocking)
 }
 
 /// Does the caller run in a coroutine that may be suspended?

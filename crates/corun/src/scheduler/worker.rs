@@ -80,7 +80,7 @@ pub(crate) struct Seat {
     pub(crate) current: AtomicPtr<Header>,
 }
 
-static FREE_SEATS: Mutex<Vec<&'static Seat>> = Mutex::new(Vec::new());
+pub(super) static FREE_SEATS: Mutex<Vec<&'static Seat>> = Mutex::new(Vec::new());
 
 impl Seat {
     fn take() -> &'static Seat {

@@ -1,0 +1,102 @@
+//! Blocking work off the workers: `blocking` and `try_blocking`.
+//!
+//! A closure that waits in the kernel without the runtime's knowledge (files, name resolution, a C library), or that computes for long,
+//! would keep its worker from running other coroutines. `blocking` runs it on a thread of a pool (`pool.rs`) and parks the coroutine; the
+//! closure may borrow from the caller's stack (`job.rs` says why that is sound).
+
+mod job;
+mod pool;
+
+use std::error::Error;
+use std::{fmt, io};
+
+pub(crate) use pool::BlockingPool;
+
+/// Runs `f` on a thread where it may block, and waits for its result.
+///
+/// In a coroutine, `f` runs on a thread of the runtime's blocking pool while the coroutine is parked and others run. The pool grows to what
+/// is needed at once, up to `max_blocking_threads` of the runtime's builder (512 by default); beyond that calls wait their turn, first come,
+/// first served. Threads end when they have had no work for 10 s. Outside of coroutines `f` runs right here, as the thread may block.
+///
+/// `f` may borrow from the caller: this function does not return before `f` has. It runs outside of the coroutine, so
+/// `coroutine_local!` values and [`current`](crate::current) are not those of the caller.
+///
+/// # Panics
+/// With the payload of `f` if it panics; if no thread can be started and none lives (see [`try_blocking`]); inside
+/// [`no_suspend`](crate::no_suspend).
+///
+/// # Examples
+/// ```
+/// let coroutine = corun::spawn(|| {
+///     let name = String::from("Cargo.toml");
+///     corun::blocking(|| std::fs::metadata(&name).is_ok())
+/// });
+/// assert!(coroutine.join().unwrap());
+/// ```
+#[track_caller]
+pub fn blocking<F, T>(f: F) -> T
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    match try_blocking(f) {
+        Ok(value) => value,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// As [`blocking`], with an error instead of a panic when there is no thread to run `f`.
+///
+/// # Errors
+/// If the pool has no thread and the system refuses to start one; the kind is that of the system's error. `f` has not run. While at
+/// least one thread lives, calls wait for it instead.
+///
+/// # Panics
+/// With the payload of `f` if it panics; inside [`no_suspend`](crate::no_suspend).
+///
+/// # Examples
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// let data = corun::try_blocking(|| std::fs::read("/proc/self/stat"))??;
+/// assert!(!data.is_empty());
+/// # Ok(())
+/// # }
+/// ```
+pub fn try_blocking<F, T>(f: F) -> io::Result<T>
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    match crate::scheduler::blocking_pool() {
+        Some(pool) => pool.run(f),
+        None => Ok(f()),
+    }
+}
+
+/// The error for a call that no thread could be started for.
+fn refused(source: &io::Error) -> io::Error {
+    io::Error::new(
+        source.kind(),
+        NoThread {
+            source: source.to_string(),
+        },
+    )
+}
+
+#[derive(Debug)]
+struct NoThread {
+    source: String,
+}
+
+impl fmt::Display for NoThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let source = &self.source;
+        write!(
+            f,
+            "no thread could be started for a blocking call: {source}. Raise the limit on threads (`ulimit -u`, or `pids.max` of the \
+             cgroup) or free memory; a thread that lives would have been waited for"
+        )
+    }
+}
+
+impl Error for NoThread {}
