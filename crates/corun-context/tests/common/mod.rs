@@ -26,11 +26,24 @@ pub fn in_child(name: &str, child: impl FnOnce()) -> Output {
         child();
         std::process::exit(0);
     }
-    let mut command = Command::new(std::env::current_exe().unwrap());
+    let mut command = this_program();
     command
         .args(["--exact", name, "--nocapture", "--test-threads=1"])
         .env(CHILD, "1");
     command.output().unwrap()
+}
+
+/// The command that starts this program; under the emulator, if `tools/cross` says that there is one.
+fn this_program() -> Command {
+    let program = std::env::current_exe().unwrap();
+    let runner = std::env::var("CORUN_TEST_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    let Some(emulator) = words.next() else {
+        return Command::new(program);
+    };
+    let mut command = Command::new(emulator);
+    command.args(words).arg(program);
+    command
 }
 
 /// What a child wrote to standard error.
