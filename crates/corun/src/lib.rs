@@ -31,6 +31,7 @@
 pub mod __private;
 mod blocking;
 mod coroutine;
+pub mod net;
 mod platform;
 mod reactor;
 pub mod runtime;

@@ -36,6 +36,7 @@ use std::time::Instant;
 use super::poller::{Links, Reactor};
 use super::selector::RawDescriptor;
 use super::wait_list::{WaitList, Waiter};
+use crate::platform::fork;
 use crate::scheduler::lock::SpinLock;
 use crate::scheduler::with_reactor;
 
@@ -94,6 +95,8 @@ pub(super) struct Entry {
     state: AtomicU32,
     waiting: SpinLock<Waiting>,
     pub(super) descriptor: RawDescriptor,
+    /// The process it was made in, as `fork::generation` counts them.
+    generation: u32,
     /// Guarded by the lock of the reactor's registry.
     pub(super) links: UnsafeCell<Links>,
 }
@@ -121,8 +124,16 @@ impl Entry {
                 home: None,
             }),
             descriptor,
+            generation: fork::generation(),
             links: UnsafeCell::new(Links::NONE),
         }
+    }
+
+    /// It was made before a fork that this process is the child of. Its lock may be held by a thread that does not exist, its waiters do not
+    /// either, and its reactor is the parent's: it must be left alone.
+    #[inline]
+    pub(super) fn is_stale(&self) -> bool {
+        self.generation != fork::generation()
     }
 
     /// Registers the descriptor with the current worker's reactor, if none watches it.

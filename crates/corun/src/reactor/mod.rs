@@ -29,4 +29,5 @@ mod selector;
 pub(crate) use entry::Direction;
 pub(crate) use limits::Limits;
 pub(crate) use poller::Reactor;
+pub(crate) use selector::Socket;
 pub(crate) use source::Source;

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use super::entry::Entry;
 use super::selector::{Events, Selector};
+use crate::platform::fork;
 
 /// Waits for descriptors on behalf of the coroutines of one worker.
 pub(crate) struct Reactor {
@@ -105,6 +106,7 @@ impl Reactor {
     /// # Errors
     /// If the system has no descriptor or memory left for it.
     pub(crate) fn new() -> io::Result<Reactor> {
+        fork::watch();
         Ok(Reactor {
             selector: Selector::new()?,
             events: Mutex::new(Events::new()),

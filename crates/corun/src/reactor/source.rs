@@ -121,7 +121,9 @@ impl Source {
 
     /// Makes all waiters try again. Used after something that an operation looks at has changed.
     pub(crate) fn stir(&self) {
-        if let Some(entry) = self.entry() {
+        if let Some(entry) = self.entry()
+            && !entry.is_stale()
+        {
             entry.stir();
         }
     }
@@ -141,8 +143,8 @@ impl Source {
         blocked: Direction,
     ) -> io::Result<&Entry> {
         match self.entry() {
-            Some(entry) => Ok(entry),
-            None => self.register(descriptor, blocked),
+            Some(entry) if !entry.is_stale() => Ok(entry),
+            _ => self.register(descriptor, blocked),
         }
     }
 
@@ -150,9 +152,12 @@ impl Source {
     fn register(&self, descriptor: RawDescriptor, blocked: Direction) -> io::Result<&Entry> {
         let stripe = &REGISTERING[descriptor as usize % REGISTERING.len()];
         let _guard = stripe.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(entry) = self.entry() {
+        if let Some(entry) = self.entry()
+            && !entry.is_stale()
+        {
             return Ok(entry);
         }
+        // A stale one is leaked: see `Entry::is_stale`.
         let entry = Box::new(Entry::new(descriptor, blocked));
         entry.settle()?;
         self.entry.store(Box::into_raw(entry), Ordering::Release);
@@ -168,6 +173,9 @@ impl Drop for Source {
         }
         // SAFETY: it came from `Box::into_raw`, and nobody can wait on it, as waiting borrows the source.
         unsafe {
+            if (*entry).is_stale() {
+                return;
+            }
             match (*entry).leave_home() {
                 Some(home) => home.bury(entry),
                 None => drop(Box::from_raw(entry)),

@@ -95,6 +95,8 @@ impl Seat {
 
 impl Drop for Worker {
     fn drop(&mut self) {
+        // Coroutines of other runtimes may wait on descriptors that were registered here.
+        self.shared.reactor.shutdown();
         lock(&FREE_SEATS).push(self.seat);
     }
 }

@@ -1,0 +1,133 @@
+//! Connecting without blocking the thread.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+#[cfg(unix)]
+use super::backoff::Backoff;
+use super::socket::Socket;
+use crate::reactor::{Direction, Limits, Source};
+use crate::scheduler::in_coroutine;
+
+/// Connects to one address, waiting no longer than the timeout, if there is one.
+pub(super) fn tcp(
+    address: &SocketAddr,
+    timeout: Option<Duration>,
+) -> io::Result<Socket<std::net::TcpStream>> {
+    if !in_coroutine() {
+        let stream = match timeout {
+            None => std::net::TcpStream::connect(address)?,
+            Some(timeout) => std::net::TcpStream::connect_timeout(address, timeout)?,
+        };
+        return Socket::fresh(stream);
+    }
+    if timeout.is_some_and(|timeout| timeout.is_zero()) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "cannot set a 0 duration timeout",
+        ));
+    }
+    let domain = socket2::Domain::for_address(*address);
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    let started = socket.connect(&(*address).into());
+    let stream = std::net::TcpStream::from(socket);
+    let source = Source::new();
+    if let Err(error) = started {
+        if !under_way(&error) {
+            return Err(error);
+        }
+        let limits = Limits::new();
+        limits.set_timeout(Direction::Write, timeout);
+        let connected = source.run(
+            &stream,
+            Direction::Write,
+            &limits,
+            |()| false,
+            || outcome(&stream),
+        );
+        if let Err(error) = connected {
+            // The source must go before the stream.
+            drop(source);
+            return Err(match error.kind() {
+                io::ErrorKind::WouldBlock => {
+                    io::Error::new(io::ErrorKind::TimedOut, "connection timed out")
+                }
+                _ => error,
+            });
+        }
+    }
+    Ok(Socket::connected(source, stream))
+}
+
+/// Connects to a local socket. If the listener's queue is full this waits for room.
+#[cfg(unix)]
+pub(super) fn unix(
+    address: &std::os::unix::net::SocketAddr,
+) -> io::Result<Socket<std::os::unix::net::UnixStream>> {
+    if !in_coroutine() {
+        return Socket::fresh(std::os::unix::net::UnixStream::connect_addr(address)?);
+    }
+    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    let target = local_address(address)?;
+    let mut backoff = Backoff::new(None);
+    loop {
+        match socket.connect(&target) {
+            Ok(()) => return Ok(Socket::connected(Source::new(), socket.into())),
+            // No event tells that there is room again.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => backoff.pause(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
+            Err(error) => return Err(error),
+        };
+    }
+}
+
+/// The address in the form of the system.
+#[cfg(unix)]
+fn local_address(address: &std::os::unix::net::SocketAddr) -> io::Result<socket2::SockAddr> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        #[cfg(target_os = "android")]
+        use std::os::android::net::SocketAddrExt;
+        #[cfg(target_os = "linux")]
+        use std::os::linux::net::SocketAddrExt;
+        use std::os::unix::ffi::OsStrExt;
+
+        if let Some(name) = address.as_abstract_name() {
+            let path = [b"\0", name].concat();
+            return socket2::SockAddr::unix(std::ffi::OsStr::from_bytes(&path));
+        }
+    }
+    socket2::SockAddr::unix(address.as_pathname().unwrap_or("".as_ref()))
+}
+
+/// The connection attempt goes on behind the scenes.
+fn under_way(error: &io::Error) -> bool {
+    #[cfg(unix)]
+    if error.raw_os_error() == Some(libc::EINPROGRESS) {
+        return true;
+    }
+    // A signal handler ran: the attempt goes on. Windows says "would block".
+    matches!(
+        error.kind(),
+        io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock
+    )
+}
+
+/// How the attempt ended; "would block" if it has not.
+fn outcome(stream: &std::net::TcpStream) -> io::Result<()> {
+    if let Some(error) = stream.take_error()? {
+        return Err(error);
+    }
+    match stream.peer_addr() {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => match stream.take_error()? {
+            Some(error) => Err(error),
+            None => Err(io::ErrorKind::WouldBlock.into()),
+        },
+        // macOS reports this for an attempt that has failed just now.
+        Err(error) => Err(stream.take_error()?.unwrap_or(error)),
+    }
+}

@@ -1,0 +1,279 @@
+//! What all sockets have in common: the socket of std in non-blocking mode, and a way to wait for it.
+
+use std::io;
+use std::time::Duration;
+
+use crate::reactor::{self, Direction, Limits, Source};
+
+/// The methods that the sockets of std share without a trait.
+pub(super) trait StdSocket: reactor::Socket + Sized {
+    fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()>;
+    fn try_clone(&self) -> io::Result<Self>;
+    /// For reading and writing.
+    fn timeouts(&self) -> [Option<Duration>; 2];
+}
+
+pub(super) struct Socket<S> {
+    // Fields are dropped in this order: it must leave the reactor before the descriptor is closed.
+    source: Source,
+    pub(super) limits: Limits,
+    pub(super) inner: S,
+}
+
+impl<S: StdSocket> Socket<S> {
+    /// Takes over a socket that has just been made, with no timeouts.
+    pub(super) fn fresh(inner: S) -> io::Result<Socket<S>> {
+        inner.set_nonblocking(true)?;
+        Ok(Socket {
+            source: Source::new(),
+            limits: Limits::new(),
+            inner,
+        })
+    }
+
+    /// A socket that has just been connected, and may be registered already.
+    pub(super) fn connected(source: Source, inner: S) -> Socket<S> {
+        Socket {
+            source,
+            limits: Limits::new(),
+            inner,
+        }
+    }
+
+    /// Takes over a socket that somebody may have changed.
+    pub(super) fn adopt(inner: S) -> Socket<S> {
+        // It fails only for something that is no open socket, and then each operation says so.
+        let _ = inner.set_nonblocking(true);
+        let limits = Limits::new();
+        let [read, write] = inner.timeouts();
+        limits.set_timeout(Direction::Read, read);
+        limits.set_timeout(Direction::Write, write);
+        Socket {
+            source: Source::new(),
+            limits,
+            inner,
+        }
+    }
+
+    /// Gives the socket back in the mode that the user believes it to be in.
+    pub(super) fn release(self) -> S {
+        let Socket {
+            source,
+            limits,
+            inner,
+        } = self;
+        drop(source);
+        if !limits.is_nonblocking() {
+            // As in `adopt`.
+            let _ = inner.set_nonblocking(false);
+        }
+        inner
+    }
+
+    pub(super) fn try_clone(&self) -> io::Result<Socket<S>> {
+        let inner = self.inner.try_clone()?;
+        Ok(Socket {
+            source: Source::new(),
+            limits: self.limits.share(),
+            inner,
+        })
+    }
+
+    pub(super) fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        self.limits.set_nonblocking(nonblocking);
+        Ok(())
+    }
+
+    /// Reads, as soon as there is something to read.
+    #[inline]
+    pub(super) fn read<T>(&self, operation: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        self.source.run(
+            &self.inner,
+            Direction::Read,
+            &self.limits,
+            |_| false,
+            operation,
+        )
+    }
+
+    /// Writes, as soon as there is room.
+    #[inline]
+    pub(super) fn write<T>(&self, operation: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+        self.source.run(
+            &self.inner,
+            Direction::Write,
+            &self.limits,
+            |_| false,
+            operation,
+        )
+    }
+
+    /// Reads from a byte stream that is empty when it gives less than was asked for.
+    #[inline]
+    pub(super) fn read_stream(
+        &self,
+        asked: usize,
+        operation: impl FnMut() -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let short = |count: &usize| *count != 0 && *count < asked;
+        self.source
+            .run(&self.inner, Direction::Read, &self.limits, short, operation)
+    }
+
+    /// Writes to a byte stream that is full when it takes less than was offered.
+    #[inline]
+    pub(super) fn write_stream(
+        &self,
+        offered: usize,
+        operation: impl FnMut() -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        let short = |count: &usize| *count != 0 && *count < offered;
+        self.source.run(
+            &self.inner,
+            Direction::Write,
+            &self.limits,
+            short,
+            operation,
+        )
+    }
+
+    /// Ends a socket that has no connection to shut down: all operations fail from now on, and those that wait do so at once.
+    #[cfg(unix)]
+    pub(super) fn close(&self)
+    where
+        S: std::os::fd::AsFd,
+    {
+        self.limits.close();
+        // Reaches whoever waits through another handle, or in poll(2). A socket without a peer reports that it has none, and
+        // wakes its waiters all the same.
+        let _ = socket2::SockRef::from(&self.inner).shutdown(std::net::Shutdown::Both);
+        self.source.stir();
+    }
+
+    /// Fails after `close`.
+    #[inline]
+    pub(super) fn check_open(&self) -> io::Result<()> {
+        if self.limits.is_closed() {
+            Err(closed())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+#[cold]
+fn closed() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::NotConnected,
+        "the socket was closed by this program",
+    )
+}
+
+macro_rules! std_socket {
+    ($socket:ty, timeouts) => {
+        std_socket!($socket, |socket| [
+            socket.read_timeout().unwrap_or(None),
+            socket.write_timeout().unwrap_or(None),
+        ]);
+    };
+    ($socket:ty) => {
+        std_socket!($socket, |_socket| [None, None]);
+    };
+    ($socket:ty, |$this:ident| $timeouts:expr) => {
+        impl StdSocket for $socket {
+            fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+                self.set_nonblocking(nonblocking)
+            }
+
+            fn try_clone(&self) -> io::Result<Self> {
+                self.try_clone()
+            }
+
+            fn timeouts(&self) -> [Option<Duration>; 2] {
+                let $this = self;
+                $timeouts
+            }
+        }
+    };
+}
+
+std_socket!(std::net::TcpStream, timeouts);
+std_socket!(std::net::TcpListener);
+std_socket!(std::net::UdpSocket, timeouts);
+#[cfg(unix)]
+std_socket!(std::os::unix::net::UnixStream, timeouts);
+#[cfg(unix)]
+std_socket!(std::os::unix::net::UnixListener);
+#[cfg(unix)]
+std_socket!(std::os::unix::net::UnixDatagram, timeouts);
+
+/// The four timeout methods, which all sockets but listeners have.
+macro_rules! timeout_methods {
+    () => {
+        /// Sets how long a read may wait; `None` is for ever. Clones of this handle share it.
+        ///
+        /// A read that waits longer fails with [`WouldBlock`](std::io::ErrorKind::WouldBlock).
+        ///
+        /// # Errors
+        /// A timeout of zero is [`InvalidInput`](std::io::ErrorKind::InvalidInput).
+        pub fn set_read_timeout(
+            &self,
+            timeout: Option<std::time::Duration>,
+        ) -> std::io::Result<()> {
+            self.0.inner.set_read_timeout(timeout)?;
+            self.0
+                .limits
+                .set_timeout(crate::reactor::Direction::Read, timeout);
+            Ok(())
+        }
+
+        /// Sets how long a write may wait; `None` is for ever. Clones of this handle share it.
+        ///
+        /// A write that waits longer fails with [`WouldBlock`](std::io::ErrorKind::WouldBlock).
+        ///
+        /// # Errors
+        /// A timeout of zero is [`InvalidInput`](std::io::ErrorKind::InvalidInput).
+        pub fn set_write_timeout(
+            &self,
+            timeout: Option<std::time::Duration>,
+        ) -> std::io::Result<()> {
+            self.0.inner.set_write_timeout(timeout)?;
+            self.0
+                .limits
+                .set_timeout(crate::reactor::Direction::Write, timeout);
+            Ok(())
+        }
+
+        /// How long a read may wait; `None` is for ever. The system may have rounded it up.
+        pub fn read_timeout(&self) -> std::io::Result<Option<std::time::Duration>> {
+            self.0.inner.read_timeout()
+        }
+
+        /// How long a write may wait; `None` is for ever. The system may have rounded it up.
+        pub fn write_timeout(&self) -> std::io::Result<Option<std::time::Duration>> {
+            self.0.inner.write_timeout()
+        }
+    };
+}
+pub(super) use timeout_methods;
+
+/// The three methods that every socket has.
+macro_rules! common_methods {
+    () => {
+        /// Another handle to the same socket. Both share everything, timeouts and mode included.
+        pub fn try_clone(&self) -> std::io::Result<Self> {
+            Ok(Self(self.0.try_clone()?))
+        }
+
+        /// The pending error of the socket, which is cleared.
+        pub fn take_error(&self) -> std::io::Result<Option<std::io::Error>> {
+            self.0.inner.take_error()
+        }
+
+        /// With `true`, operations that would have to wait fail with [`WouldBlock`](std::io::ErrorKind::WouldBlock) instead.
+        pub fn set_nonblocking(&self, nonblocking: bool) -> std::io::Result<()> {
+            self.0.set_nonblocking(nonblocking)
+        }
+    };
+}
+pub(super) use common_methods;
