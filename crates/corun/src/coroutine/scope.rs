@@ -165,8 +165,8 @@ impl<'scope> Scope<'scope, '_> {
     {
         let data = &self.data;
         let scheduler = match Worker::current() {
-            Some(worker) => &worker.shared().scheduler,
-            None => &runtime::try_global()?.scheduler,
+            Some(worker) => &*worker.shared().scheduler,
+            None => &*runtime::try_global()?.scheduler,
         };
         data.state.lock().running += 1;
         // A refused body is counted down by its epilogue like one that has ended.

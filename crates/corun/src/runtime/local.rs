@@ -217,6 +217,7 @@ impl Drop for LocalRuntime {
         self.worker.fail_unstarted();
         Worker::enter_thread(before);
         if self.worker.is_unused() {
+            self.worker.shared().reactor.shutdown();
             // SAFETY: dropped once, here; no coroutine is left that could refer to it.
             unsafe { ManuallyDrop::drop(&mut self.worker) };
         }

@@ -187,7 +187,7 @@ impl Handle {
     pub fn try_current() -> Option<Handle> {
         if let Some(worker) = Worker::current() {
             return Some(Handle {
-                scheduler: Arc::clone(&worker.shared().scheduler),
+                scheduler: worker.shared().scheduler.to_arc(),
             });
         }
         GLOBAL.get().cloned()

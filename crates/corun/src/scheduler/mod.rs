@@ -118,7 +118,7 @@ impl Scheduler {
                 "the runtime has as many workers as it has room for",
             ));
         };
-        let shared = Arc::new(Shared::new(index as u32, Arc::clone(self))?);
+        let shared = Arc::new(Shared::new(index as u32, self)?);
         slot.get_or_init(|| Arc::clone(&shared));
         // Release pairs with the acquire in `worker_count`.
         self.started.store(index + 1, Ordering::Release);
@@ -131,8 +131,8 @@ impl Scheduler {
         let shared = self.add_worker()?;
         let name = format!("{}-{}", self.config.thread_name, shared.index);
         let started = thread::Builder::new().name(name).spawn({
-            let shared = Arc::clone(&shared);
-            move || worker_thread(shared)
+            let (shared, scheduler) = (Arc::clone(&shared), Arc::clone(self));
+            move || worker_thread(shared, scheduler)
         });
         if let Err(error) = started {
             self.worker_ended();
@@ -305,14 +305,15 @@ impl Scheduler {
 }
 
 /// The life of a worker's thread.
-fn worker_thread(shared: Arc<Shared>) {
-    let scheduler = Arc::clone(&shared.scheduler);
+fn worker_thread(shared: Arc<Shared>, scheduler: Arc<Scheduler>) {
     crate::platform::thread::set_timer_slack();
     scheduler.placement.apply(shared.index as usize);
     let worker = Worker::new(shared);
     Worker::enter_thread(&raw const worker);
     worker.run();
     Worker::enter_thread(std::ptr::null());
+    // Descriptors that others still use look for another reactor.
+    worker.shared().reactor.shutdown();
     drop(worker);
     scheduler.worker_ended();
 }

@@ -13,6 +13,7 @@
 //!   leaves by `switch_final`. Nobody else uses this worker's pool, so it cannot be taken before the switch is over.
 
 use std::cell::{Cell, UnsafeCell};
+use std::ops::Deref;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -70,6 +71,8 @@ pub(crate) struct Worker {
     pub(super) to_start: Cell<Option<TaskRef>>,
     seat: &'static Seat,
     pub(super) shared: Arc<Shared>,
+    /// Keeps what `Shared::scheduler` points to.
+    _scheduler: Arc<Scheduler>,
 }
 
 /// Where others can see which coroutine a worker runs. Seats are used again, never freed: a handle that outlives its
@@ -116,11 +119,41 @@ pub(crate) struct Shared {
     pub(super) switches: AtomicU32,
     /// Set by the watch thread when a coroutine has run for a whole time slice.
     pub(super) overdue: AtomicU32,
-    pub(crate) scheduler: Arc<Scheduler>,
+    pub(crate) scheduler: SchedulerRef,
+}
+
+/// The scheduler that owns a [`Shared`]. Not counted, as two that count each other would never be freed. Whoever reaches a `Shared` does so
+/// through its scheduler, or through its worker (its own thread, or a coroutine parked there), which has a counted reference.
+pub(crate) struct SchedulerRef(*const Scheduler);
+
+// SAFETY: a reference to what is `Send` and `Sync`.
+unsafe impl Send for SchedulerRef {}
+// SAFETY: as above.
+unsafe impl Sync for SchedulerRef {}
+
+impl SchedulerRef {
+    /// A counted reference.
+    pub(crate) fn to_arc(&self) -> Arc<Scheduler> {
+        // SAFETY: the pointer came from an `Arc`, and is alive: see the type.
+        unsafe {
+            Arc::increment_strong_count(self.0);
+            Arc::from_raw(self.0)
+        }
+    }
+}
+
+impl Deref for SchedulerRef {
+    type Target = Scheduler;
+
+    #[inline(always)]
+    fn deref(&self) -> &Scheduler {
+        // SAFETY: alive: see the type.
+        unsafe { &*self.0 }
+    }
 }
 
 impl Shared {
-    pub(super) fn new(index: u32, scheduler: Arc<Scheduler>) -> std::io::Result<Shared> {
+    pub(super) fn new(index: u32, scheduler: &Arc<Scheduler>) -> std::io::Result<Shared> {
         Ok(Shared {
             index,
             inbox: Inbox::new(),
@@ -130,7 +163,7 @@ impl Shared {
             sleep: AtomicU32::new(super::idle::AWAKE),
             switches: AtomicU32::new(0),
             overdue: AtomicU32::new(0),
-            scheduler,
+            scheduler: SchedulerRef(Arc::as_ptr(scheduler)),
         })
     }
 
@@ -148,7 +181,7 @@ impl Shared {
             } else {
                 // The worker may run the coroutine, and end, as soon as the signal is in its inbox.
                 let shared = &*this;
-                let scheduler = Arc::clone(&shared.scheduler);
+                let scheduler = shared.scheduler.to_arc();
                 shared.inbox.push(signal);
                 scheduler.wake_for_inbox(this);
             }
@@ -196,6 +229,7 @@ impl Worker {
             local: SpawnList::new(LOCAL_LISTS + shared.index),
             to_start: Cell::new(None),
             seat: Seat::take(),
+            _scheduler: shared.scheduler.to_arc(),
             shared,
         }
     }
