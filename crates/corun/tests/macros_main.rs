@@ -1,11 +1,13 @@
 //! `#[corun::main]`: a program of its own, which runs itself again in the roles below and looks at what comes out.
 
+mod child;
+
 use std::env;
 use std::error::Error;
 use std::process::{Command, ExitCode, Output};
 
 fn role(role: &str, variables: &[(&str, &str)]) -> Output {
-    let mut command = Command::new(env::current_exe().unwrap());
+    let mut command = child::program();
     command
         .arg(role)
         .env_remove("CORUN_WORKERS")

@@ -87,7 +87,7 @@ fn it_is_captured_with_the_output_of_a_test() {
         return;
     }
     // Without `--nocapture`, a test that passes shows nothing of its panics.
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
+    let output = child::program()
         .args(["panics_and_passes", "--exact", "--test-threads=1"])
         .output()
         .unwrap();

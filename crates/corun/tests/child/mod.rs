@@ -5,12 +5,32 @@ use std::process::{Command, Output};
 
 const VARIABLE: &str = "CORUN_TEST_CHILD";
 
+/// The command that starts this program; under the emulator, if `tools/cross` says that there is one.
+pub fn program() -> Command {
+    let program = env::current_exe().unwrap();
+    let runner = env::var("CORUN_TEST_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    let Some(emulator) = words.next() else {
+        return Command::new(program);
+    };
+    let mut command = Command::new(emulator);
+    command.args(words).arg(program);
+    command
+}
+
 /// In the parent: runs the test `name` of this binary in a child, and returns what came of it. In the child: `None`.
+#[allow(dead_code, reason = "not every test that uses this module needs it")]
 pub fn run(name: &str, variables: &[(&str, &str)]) -> Option<Output> {
+    Some(command(name, variables)?.output().unwrap())
+}
+
+/// In the parent: the command that runs the test `name` of this binary in a child. In the child: `None`.
+#[allow(dead_code, reason = "not every test that uses this module needs it")]
+pub fn command(name: &str, variables: &[(&str, &str)]) -> Option<Command> {
     if env::var_os(VARIABLE).is_some_and(|value| value == name) {
         return None;
     }
-    let mut command = Command::new(env::current_exe().unwrap());
+    let mut command = program();
     command
         .args([name, "--exact", "--nocapture", "--test-threads=1"])
         .env(VARIABLE, name);
@@ -19,7 +39,7 @@ pub fn run(name: &str, variables: &[(&str, &str)]) -> Option<Output> {
         .env_remove("CORUN_WORKERS")
         .env_remove("CORUN_STACK_SIZE");
     command.envs(variables.iter().copied());
-    Some(command.output().unwrap())
+    Some(command)
 }
 
 /// The child's outputs as text, for messages.
