@@ -12,8 +12,9 @@
 //!    on it has returned or was unwound). Whatever cannot be brought into one of these is leaked.
 //! 2. `peer` holds the one context that is suspended: the coroutine's own while it is suspended, its resumer's while it is active.
 //! 3. The argument of a switch into a coroutine is the address of the input, which lies in the frame of whoever continues it, or
-//!    0 for "unwind". The argument of a switch out of it is the address of the header of whoever answers, whose `message`
-//!    points to the answer in that coroutine's frame. Both are read before anything else happens, while the frame is suspended.
+//!    0 for "unwind". The argument of a switch out of it is the address of a [`Slot`] with the yielded value, in the frame of whoever
+//!    answers; or, in the rare cases that [`settle`] sorts out, the address of the header of whoever answers, plus 1, and its
+//!    `message` points to the answer. All these are read before anything else happens, while the frame is suspended.
 //! 4. The header is used by one OS thread only, so plain cells do. It is reached through raw pointers and shared references.
 //!
 //! Rejected: keeping the block in a heap allocation (one more allocation and one more cache line per switch); a guard object
@@ -49,12 +50,16 @@ pub(super) struct Header {
     /// See invariant 2.
     pub(super) peer: Cell<Context>,
     pub(super) state: Cell<u32>,
-    /// See invariant 3: a `Yield`, or an [`Outcome`] in state DEAD.
+    /// See invariant 3: a `Slot<Yield>`, or an [`Outcome`] in state DEAD.
     pub(super) message: Cell<*mut ()>,
     limit: usize,
     destroy: unsafe fn(*const Header),
     pub(super) id: CoroutineId,
 }
+
+/// A yielded value, at an even address, to tell it from what [`settle`] gets.
+#[repr(align(2))]
+pub(super) struct Slot<T>(pub(super) T);
 
 /// How a coroutine ended.
 pub(super) type Outcome<R> = Result<R, Payload>;
@@ -129,7 +134,7 @@ where
         }));
         (*header).message.set((&raw mut outcome).cast());
         (*header).state.set((*header).state.get() & ORPHAN | DEAD);
-        raw::switch_final((*header).peer.get(), header.expose_provenance())
+        raw::switch_final((*header).peer.get(), header.expose_provenance() + 1)
     }
 }
 
@@ -157,18 +162,18 @@ impl Header {
     }
 }
 
-/// Continues a coroutine; returns the header of the one that answers, which is another one after a transfer.
+/// Continues a coroutine; returns the argument of the switch out of the one that answers, which is another one after a transfer.
 ///
 /// # Safety
 /// The coroutine is neither active nor dead, its state was set to ACTIVE, and `argument` is as invariant 3 says.
 #[inline(always)]
-pub(super) unsafe fn enter(header: *const Header, argument: usize) -> *const Header {
+pub(super) unsafe fn enter(header: *const Header, argument: usize) -> usize {
     // SAFETY: by invariant 2 `peer` is the suspended coroutine; it is read before the switch writes the resumer's context there.
     unsafe {
         let outer = running::swap((*header).id);
-        let from = raw::switch((*header).peer.as_ptr(), (*header).peer.get(), argument);
+        let answer = raw::switch((*header).peer.as_ptr(), (*header).peer.get(), argument);
         running::swap(outer);
-        ptr::with_exposed_provenance(from)
+        answer
     }
 }
 
@@ -186,9 +191,10 @@ pub(super) unsafe fn release<R>(header: *const Header) {
             ((*header).destroy)(header);
         } else if unwind::POSSIBLE && state & PANICKING == 0 {
             (*header).state.set(ACTIVE | UNWINDING);
-            let from = enter(header, 0);
+            let answer = enter(header, 0);
             debug_assert_eq!(
-                from, header,
+                answer,
+                header.addr() + 1,
                 "a coroutine that is being unwound can neither suspend nor transfer"
             );
             let outcome = (*header).message.get().cast::<Outcome<R>>().read();
@@ -201,19 +207,20 @@ pub(super) unsafe fn release<R>(header: *const Header) {
     }
 }
 
-/// Reads the answer of a coroutine that neither simply suspended nor can be resumed: the rare cases.
+/// Reads an answer that is not simply a yielded value.
 ///
 /// # Safety
-/// `from` was returned by [`enter`], its types are `Y` and `R`, and its answer was not read yet.
+/// `answer` is odd and was returned by [`enter`], for the types `Y` and `R`, and was not read yet.
 #[cold]
 #[inline(never)]
-pub(super) unsafe fn settle<Y, R>(from: *const Header) -> super::Resumed<Y, R> {
+pub(super) unsafe fn settle<Y, R>(answer: usize) -> super::Resumed<Y, R> {
+    let from = ptr::with_exposed_provenance::<Header>(answer - 1);
     // SAFETY: by invariant 3; the answer is read once, before the stack that holds it is released.
     unsafe {
         let state = (*from).state.get();
         let message = (*from).message.get();
         if state & DEAD == 0 {
-            let value = message.cast::<Y>().read();
+            let value = message.cast::<Slot<Y>>().read().0;
             if state & ORPHAN != 0 {
                 (*from).state.set(state & !ORPHAN);
                 release::<R>(from);

@@ -9,8 +9,9 @@ mod unwind;
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
+use core::ptr;
 
-use block::{ACTIVE, DEAD, Header, SUSPENDED};
+use block::{ACTIVE, DEAD, Header, Slot};
 
 pub use error::{ResumeError, Status};
 #[cfg(feature = "std")]
@@ -155,11 +156,12 @@ impl<Input, Yield, Return> Coroutine<Input, Yield, Return> {
             }
             let mut input = ManuallyDrop::new(input);
             (*header).state.set(ACTIVE);
-            let from = block::enter(header, (&raw mut input).expose_provenance());
-            if (*from).state.get() == SUSPENDED {
-                Ok(Resumed::Yield((*from).message.get().cast::<Yield>().read()))
+            let answer = block::enter(header, (&raw mut input).expose_provenance());
+            if answer & 1 == 0 {
+                let slot = ptr::with_exposed_provenance::<Slot<Yield>>(answer);
+                Ok(Resumed::Yield(slot.read().0))
             } else {
-                Ok(block::settle(from))
+                Ok(block::settle(answer))
             }
         }
     }

@@ -4,7 +4,7 @@ use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ptr;
 
-use super::block::{ACTIVE, DEAD, Header, ORPHAN, PANICKING, SUSPENDED, UNWINDING};
+use super::block::{ACTIVE, DEAD, Header, ORPHAN, PANICKING, SUSPENDED, Slot, UNWINDING};
 use super::{Coroutine, ResumeError, running, unwind};
 use crate::raw;
 
@@ -45,14 +45,14 @@ where
         // resumer; the value stays in this frame until the resumer has read it; the argument points to the input, or is 0.
         unsafe {
             let state = leave(header);
-            let mut value = ManuallyDrop::new(value);
+            let mut value = ManuallyDrop::new(Slot(value));
+            let mut answer = (&raw mut value).expose_provenance();
+            if state & ORPHAN != 0 {
+                (*header).message.set((&raw mut value).cast());
+                answer = header.expose_provenance() + 1;
+            }
             (*header).state.set(state);
-            (*header).message.set((&raw mut value).cast());
-            let input = raw::switch(
-                (*header).peer.as_ptr(),
-                (*header).peer.get(),
-                header.expose_provenance(),
-            );
+            let input = raw::switch((*header).peer.as_ptr(), (*header).peer.get(), answer);
             receive(input)
         }
     }
