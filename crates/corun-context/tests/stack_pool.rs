@@ -50,3 +50,23 @@ fn stacks_go_back_from_any_thread() {
     let again = SlabStack::new(stack::MIN_SIZE).unwrap();
     assert!(again.top() > again.limit());
 }
+
+#[test]
+fn every_stack_can_be_taken_again() {
+    let mut pool = StackPool::new(stack::MIN_SIZE);
+    for _ in 0..3 {
+        let stacks: Vec<SlabStack> = (0..2000).map(|_| pool.take().unwrap()).collect();
+        let mut tops: Vec<usize> = stacks.iter().map(|stack| stack.top() as usize).collect();
+        tops.sort();
+        tops.dedup();
+        assert_eq!(tops.len(), stacks.len());
+        for stack in stacks {
+            // SAFETY: the stack is unused.
+            unsafe { stack.limit().write(1) };
+            pool.put(stack);
+        }
+        while pool.needs_trim() {
+            pool.trim();
+        }
+    }
+}

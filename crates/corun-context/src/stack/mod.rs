@@ -56,6 +56,14 @@ pub const MAX_SIZE: usize = 1 << 28;
 #[cfg(feature = "std")]
 const GUARD: usize = 64 * 1024;
 
+/// Whether each guard takes a mapping of its own, because the system has no other guards; Linux does from version 6.13 on.
+///
+/// If so, Linux allows no more than some 32,000 stacks at its default `vm.max_map_count` of 65,530; else as many as memory holds.
+#[cfg(all(feature = "std", unix))]
+pub fn guards_take_mappings() -> bool {
+    sys::guard_mode() == sys::GuardMode::Protect
+}
+
 /// Memory that a flow of control can run on. Stacks grow downwards, from [`top`](Stack::top) to [`limit`](Stack::limit).
 ///
 /// # Safety

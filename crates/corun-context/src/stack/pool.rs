@@ -7,12 +7,13 @@
 
 use std::vec::Vec;
 
+use super::region::Region;
 use super::slab::{Class, release};
 use super::{SlabStack, StackError};
 
 /// How many unused stacks a pool keeps when it is trimmed.
 const KEEP: usize = 256;
-/// How many stacks one call of `trim` looks at, at the most: about 0.2 ms.
+/// How many stacks one call of `trim` gives back, at the most: about 0.2 ms.
 const STEP: usize = 256;
 /// The most stacks fetched from the slab at once; the first fetches are smaller.
 const MAX_BATCH: usize = 64;
@@ -24,6 +25,8 @@ pub struct StackPool {
     /// So many of `unused`, from the bottom, were not used since they were last trimmed.
     clean: usize,
     batch: usize,
+    /// The region to tidy next, and then those before it.
+    untidy: Option<&'static Region>,
     class: Result<&'static Class, StackError>,
 }
 
@@ -34,6 +37,7 @@ impl StackPool {
             unused: Vec::new(),
             clean: 0,
             batch: 8,
+            untidy: None,
             class: Class::of_size(size),
         }
     }
@@ -69,7 +73,7 @@ impl StackPool {
     /// Whether [`trim`](Self::trim) has anything to do.
     #[inline]
     pub fn needs_trim(&self) -> bool {
-        self.clean < self.unused.len() || self.unused.len() > KEEP
+        self.clean < self.unused.len() || self.untidy.is_some()
     }
 
     /// How many stacks are in the pool.
@@ -83,27 +87,34 @@ impl StackPool {
     }
 
     /// Does a step of giving memory back to the system: stacks above the number worth keeping go back to the slab with all
-    /// their pages, the others lose the pages below the first few.
+    /// their pages, and then the page tables behind them; the others lose the pages below the first few.
     ///
-    /// A step takes a fraction of a millisecond; call it while [`needs_trim`](Self::needs_trim), when there is nothing better
-    /// to do. It must not be called on one of the pool's own stacks.
+    /// A step takes about a millisecond at most; call it while [`needs_trim`](Self::needs_trim), when there is nothing better to
+    /// do. It must not be called on one of the pool's own stacks.
     pub fn trim(&mut self) {
-        let len = self.unused.len();
-        if len > KEEP {
-            // Those just below the ones to keep, so that little has to move.
-            let count = (len - KEEP).min(STEP);
-            let mut surplus: Vec<SlabStack> =
-                self.unused.drain(len - KEEP - count..len - KEEP).collect();
-            self.clean = self.clean.min(len - KEEP - count);
-            release(&mut surplus);
-            if self.unused.len() <= KEEP {
-                self.unused.shrink_to(2 * KEEP);
-            }
-        } else {
+        if self.unused.len() > KEEP {
+            self.release_surplus();
+        } else if self.clean < self.unused.len() {
             for stack in &self.unused[self.clean..] {
                 stack.discard_depth();
             }
-            self.clean = len;
+            self.clean = self.unused.len();
+        } else if let Some(region) = self.untidy {
+            region.tidy();
+            self.untidy = region.older_sibling();
+        }
+    }
+
+    fn release_surplus(&mut self) {
+        // Those just below the ones to keep, so that little has to move.
+        let end = self.unused.len() - KEEP;
+        let start = end.saturating_sub(STEP);
+        let mut surplus: Vec<SlabStack> = self.unused.drain(start..end).collect();
+        release(&mut surplus);
+        self.clean = self.clean.min(start);
+        if start == 0 {
+            self.unused.shrink_to(2 * KEEP);
+            self.untidy = self.class.ok().and_then(|class| class.regions().next());
         }
     }
 
@@ -125,5 +136,7 @@ impl StackPool {
 impl Drop for StackPool {
     fn drop(&mut self) {
         release(&mut self.unused);
+        let regions = self.class.iter().flat_map(|class| class.regions());
+        regions.for_each(Region::tidy);
     }
 }

@@ -11,16 +11,15 @@
 //!   addresses up from a signal handler, without a lock.
 //! - A slot is either free (its bit in `free` is set) or belongs to exactly one [`SlabStack`](super::SlabStack).
 //! - A slot in use has its guard; its bit in `guarded` says so. Guards outlast the slot's owner.
-//! - A free slot holds no memory except page tables. When all slots of a region are free, the region is renewed, which frees these as
-//!   well, and the guards.
+//! - A free slot holds no memory except page tables. [`Region::tidy`] maps parts of a region anew all of whose slots are free, which frees
+//!   these as well, and the guards.
 
 use core::cell::UnsafeCell;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 use std::boxed::Box;
 
-use super::lock::Held;
-use super::slab::Class;
+use super::lock::{self, Held};
 use super::sys;
 
 /// The most slots in a region.
@@ -50,8 +49,7 @@ pub(super) struct Region {
     /// The next region of any class.
     next: *const Region,
     /// The next region of the same class.
-    pub sibling: *const Region,
-    pub class: &'static Class,
+    sibling: *const Region,
     pub layout: Layout,
     base: usize,
     pub slots: usize,
@@ -67,13 +65,12 @@ static REGIONS: AtomicPtr<Region> = AtomicPtr::new(ptr::null_mut());
 impl Region {
     /// Maps a region of `slots` slots, all free.
     pub fn map(
-        class: &'static Class,
+        layout: Layout,
         slots: usize,
         sibling: *const Region,
         _held: &mut Held,
     ) -> Result<&'static Region, i32> {
         assert!(slots <= MAX_SLOTS);
-        let layout = class.layout;
         let base = sys::map(slots * layout.pitch)?.as_ptr() as usize;
         let mut bits = Bits {
             free_count: 0,
@@ -86,7 +83,6 @@ impl Region {
         let region = Region {
             next,
             sibling,
-            class,
             layout,
             base,
             slots,
@@ -98,13 +94,27 @@ impl Region {
         Ok(region)
     }
 
-    /// Frees memory, guards and page tables of a region none of whose slots is in use or can be taken.
-    ///
-    /// # Safety
-    /// As said.
-    pub unsafe fn renew(&self) -> Result<(), i32> {
-        // SAFETY: the region is one mapping, and the caller says that it is unused.
-        unsafe { sys::renew(self.base as *mut u8, self.slots * self.layout.pitch) }
+    /// Frees the page tables and guards of those parts of the region that are not in use.
+    pub fn tidy(&self) {
+        let mut from = 0;
+        loop {
+            let Some((first, end)) = self.bits(&mut lock::hold()).withdraw(from, self.slots) else {
+                return;
+            };
+            let (start, len) = (self.start(first), (end - first) * self.layout.pitch);
+            // SAFETY: none of these slots is in use, and none can be taken while it is withdrawn.
+            if unsafe { sys::renew(start as *mut u8, len) }.is_ok() {
+                self.bits(&mut lock::hold()).restore(first, end);
+            }
+            // Else it is not known what is mapped there now: the slots stay withdrawn.
+            from = end;
+        }
+    }
+
+    /// The region of the same class that was mapped before this.
+    pub fn older_sibling(&self) -> Option<&'static Region> {
+        // SAFETY: regions are never freed.
+        unsafe { self.sibling.as_ref() }
     }
 
     /// The region that an address lies in. Safe to call in a signal handler.
@@ -153,6 +163,15 @@ pub(super) struct Bits {
     guarded: [u64; WORDS],
 }
 
+/// The bits of a word that stand for slots, if there are `slots` in total.
+fn full(word: usize, slots: usize) -> u64 {
+    match slots.saturating_sub(word * 64) {
+        0 => 0,
+        count @ 1..64 => (1 << count) - 1,
+        _ => u64::MAX,
+    }
+}
+
 /// Some slots of a region.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Run {
@@ -168,17 +187,35 @@ impl Bits {
         self.free_count = slots;
         self.guarded = [0; WORDS];
         for (index, word) in self.free.iter_mut().enumerate() {
-            *word = match slots.saturating_sub(index * 64) {
-                0 => 0,
-                count @ 1..64 => (1 << count) - 1,
-                _ => u64::MAX,
-            };
+            *word = full(index, slots);
         }
     }
 
-    /// Makes no slot free, although nobody has them.
-    pub fn free_none(&mut self) {
-        (self.free_count, self.free) = (0, [0; WORDS]);
+    /// Withdraws the next run of words whose slots are all free, and some guarded: nobody can take them until `restore`.
+    /// Returns the first slot of the run, and the end.
+    fn withdraw(&mut self, from: usize, slots: usize) -> Option<(usize, usize)> {
+        let idle = |bits: &Bits, word: usize| {
+            bits.guarded[word] != 0 && bits.free[word] == full(word, slots)
+        };
+        let words = slots.div_ceil(64);
+        let first = (from / 64..words).find(|word| idle(self, *word))?;
+        let end = (first..words)
+            .find(|word| !idle(self, *word))
+            .unwrap_or(words);
+        for word in first..end {
+            self.free_count -= self.free[word].count_ones() as usize;
+            self.free[word] = 0;
+        }
+        Some((first * 64, (end * 64).min(slots)))
+    }
+
+    /// Makes withdrawn slots free again, without guards.
+    fn restore(&mut self, first: usize, end: usize) {
+        for word in first / 64..end.div_ceil(64) {
+            self.free[word] = full(word, end);
+            self.guarded[word] = 0;
+        }
+        self.free_count += end - first;
     }
 
     /// Takes up to `count` free slots, and says which of them still need a guard; they count as guarded from here on.
@@ -275,6 +312,31 @@ mod tests {
             taken.extend(run.slots());
         }
         assert!(taken.into_iter().eq(0..100));
+    }
+
+    #[test]
+    fn only_idle_words_are_withdrawn() {
+        let mut bits = bits(300);
+        while bits.free_count > 0 {
+            bits.take(64);
+        }
+        assert_eq!(bits.withdraw(0, 300), None);
+        (0..300)
+            .filter(|slot| *slot != 70)
+            .for_each(|slot| bits.put(slot));
+        assert_eq!(bits.withdraw(0, 300), Some((0, 64)));
+        assert_eq!(bits.withdraw(64, 300), Some((128, 300)));
+        assert_eq!(bits.free_count, 63);
+        bits.restore(0, 64);
+        bits.restore(128, 300);
+        assert_eq!(bits.free_count, 299);
+        assert_eq!(
+            bits.withdraw(0, 300),
+            None,
+            "without guards they have no page tables either"
+        );
+        let (run, unguarded) = bits.take(64);
+        assert_eq!(run.mask, unguarded.mask);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use super::{GUARD, MAX_SIZE, MIN_SIZE, Stack, StackError, sys};
 /// Slots in the first region of a class; each further one is twice as large, up to `MAX_SLOTS` or `MAX_REGION` bytes.
 const FIRST_SLOTS: usize = 256;
 const MAX_REGION: usize = 1 << 30;
+const MIN_REGION: usize = 4 << 20;
 /// Pages that a trimmed stack in a pool keeps.
 const KEPT_PAGES: usize = 4;
 
@@ -22,10 +23,10 @@ const KEPT_PAGES: usize = 4;
 #[derive(Debug)]
 pub(super) struct Class {
     next: Option<&'static Class>,
-    pub layout: Layout,
-    /// The newest region of the class. Like `current` only touched under the lock, so that all accesses can be relaxed.
+    layout: Layout,
+    /// The newest region of the class; written under the lock.
     regions: AtomicPtr<Region>,
-    /// Where a free slot was found last.
+    /// Where a free slot was found last. Only touched under the lock, so that all accesses can be relaxed.
     current: AtomicPtr<Region>,
 }
 
@@ -72,18 +73,13 @@ impl Class {
         // SAFETY: regions are never freed.
         let current: Option<&'static Region> =
             unsafe { self.current.load(Ordering::Relaxed).as_ref() };
-        // SAFETY: as above.
-        let newest: Option<&'static Region> =
-            unsafe { self.regions.load(Ordering::Relaxed).as_ref() };
-        // SAFETY: as above.
-        let all = core::iter::successors(newest, |region| unsafe { region.sibling.as_ref() });
         let found = current
             .into_iter()
-            .chain(all)
+            .chain(self.regions())
             .find(|region| region.bits(held).free_count > 0);
         let region = match found {
             Some(region) => region,
-            None => self.grow(newest, held)?,
+            None => self.grow(held)?,
         };
         self.current
             .store(ptr::from_ref(region).cast_mut(), Ordering::Relaxed);
@@ -91,11 +87,8 @@ impl Class {
     }
 
     /// Maps another region, twice as large as the last, or as large as the system allows.
-    fn grow(
-        &'static self,
-        newest: Option<&'static Region>,
-        held: &mut Held,
-    ) -> Result<&'static Region, StackError> {
+    fn grow(&'static self, held: &mut Held) -> Result<&'static Region, StackError> {
+        let newest = self.regions().next();
         let wanted = newest.map_or(FIRST_SLOTS, |region| region.slots * 2);
         let mut slots = wanted
             .min(MAX_SLOTS)
@@ -103,13 +96,15 @@ impl Class {
             .max(1);
         let sibling = newest.map_or(ptr::null(), ptr::from_ref);
         loop {
-            match Region::map(self, slots, sibling, held) {
+            match Region::map(self.layout, slots, sibling, held) {
                 Ok(region) => {
+                    // Release: pairs with the load in `regions`.
                     self.regions
-                        .store(ptr::from_ref(region).cast_mut(), Ordering::Relaxed);
+                        .store(ptr::from_ref(region).cast_mut(), Ordering::Release);
                     return Ok(region);
                 }
-                Err(_) if slots > 1 => slots /= 2,
+                // A region that is too small would take the last of the address space from the rest of the process.
+                Err(_) if slots > 1 && slots * self.layout.pitch > MIN_REGION => slots /= 2,
                 Err(errno) => return Err(StackError::map(self.layout.usable(), errno)),
             }
         }
@@ -150,24 +145,13 @@ impl Class {
         Ok(())
     }
 
-    /// Makes slots free whose memory was given back.
-    fn put(&self, region: &'static Region, first: usize, count: usize) {
-        let renew = {
-            let mut held = lock::hold();
-            let current = ptr::eq(self.current.load(Ordering::Relaxed), region);
-            let bits = region.bits(&mut held);
-            (first..first + count).for_each(|slot| bits.put(slot));
-            let renew = bits.free_count == region.slots && !current;
-            if renew {
-                // Nobody finds a slot here until it is renewed.
-                bits.free_none();
-            }
-            renew
-        };
-        // SAFETY: no slot is in use, and none can be taken. If the system refuses, the region stays unused.
-        if renew && unsafe { region.renew() }.is_ok() {
-            region.bits(&mut lock::hold()).free_all(region.slots);
-        }
+    /// All regions of the class, the newest first.
+    pub fn regions(&self) -> impl Iterator<Item = &'static Region> + use<> {
+        // Acquire: pairs with the store in `grow`, since this may be called without the lock.
+        // SAFETY: regions are never freed.
+        let newest: Option<&'static Region> =
+            unsafe { self.regions.load(Ordering::Acquire).as_ref() };
+        core::iter::successors(newest, |region| region.older_sibling())
     }
 }
 
@@ -179,7 +163,9 @@ pub(super) fn release(stacks: &mut Vec<SlabStack>) {
         let (start, end) = (region.start(first), region.start(first + run.len()));
         // SAFETY: these stacks are given up, and nothing in them is of value. Guards survive it.
         unsafe { sys::discard(start as *mut u8, end - start) };
-        region.class.put(region, first, run.len());
+        let mut held = lock::hold();
+        let bits = region.bits(&mut held);
+        (first..first + run.len()).for_each(|slot| bits.put(slot));
     }
     // SAFETY: shortening a vector is sound; the values must not be dropped, since the slots have no owner any more.
     unsafe { stacks.set_len(0) };
@@ -254,6 +240,6 @@ impl Drop for SlabStack {
         let (region, slot) = (self.region, self.slot());
         // SAFETY: the stack is given up, and nothing in it is of value. The guard survives it.
         unsafe { sys::discard(self.limit(), region.layout.pitch - region.layout.guard) };
-        region.class.put(region, slot, 1);
+        region.bits(&mut lock::hold()).put(slot);
     }
 }

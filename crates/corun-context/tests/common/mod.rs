@@ -84,3 +84,38 @@ pub fn recurse(depth: u64) -> u64 {
     let frame = std::hint::black_box([depth; 32]);
     recurse(depth + 1) + frame[depth as usize % 32]
 }
+
+/// A figure of /proc/self/status in KiB, as bytes.
+#[cfg(target_os = "linux")]
+fn status(field: &str) -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(field))
+        .expect("a field of /proc/self/status");
+    line.trim_matches(|c: char| !c.is_ascii_digit())
+        .parse::<usize>()
+        .unwrap()
+        * 1024
+}
+
+/// Resident memory and page tables, in bytes.
+#[cfg(target_os = "linux")]
+pub fn memory() -> usize {
+    status("VmRSS:") + status("VmPTE:")
+}
+
+/// Bytes of address space in use.
+#[cfg(target_os = "linux")]
+pub fn address_space() -> usize {
+    status("VmSize:")
+}
+
+/// How many mappings the process has.
+#[cfg(target_os = "linux")]
+pub fn mappings() -> usize {
+    std::fs::read_to_string("/proc/self/maps")
+        .unwrap()
+        .lines()
+        .count()
+}
