@@ -218,9 +218,16 @@ impl Worker {
             let _ = self.shared.reactor.poll(left);
             return;
         }
-        if let Ok(0) = self.shared.reactor.poll(Some(TRIM_AFTER)) {
-            // A step at a time: the worker comes back here as long as nothing else is to be done.
+        let mut wait = TRIM_AFTER;
+        // A step takes a fraction of a millisecond; between any two the worker looks whether there is something better to do.
+        while let Ok(0) = self.shared.reactor.poll(Some(wait))
+            && self.shared.sleep.load(Ordering::SeqCst) == SLEEPING
+            && !self.something_to_do()
+            && deadline.is_none_or(|deadline| Instant::now() < deadline)
+            && stacks.need_trim()
+        {
             stacks.trim();
+            wait = Duration::ZERO;
         }
     }
 
