@@ -1,4 +1,8 @@
-//! Stackful context switching without std.
+#![cfg_attr(feature = "std", doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(feature = "std"),
+    doc = "Stackful coroutines without a runtime and without std."
+)]
 #![no_std]
 #[cfg(feature = "std")]
 extern crate std;

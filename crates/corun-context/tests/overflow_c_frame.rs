@@ -1,5 +1,5 @@
 //! A frame larger than a page that is not probed page by page, as C compilers make them, meets the guard as well.
-#![cfg(unix)]
+#![cfg(all(unix, feature = "std"))]
 
 mod common;
 

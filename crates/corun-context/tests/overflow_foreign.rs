@@ -1,5 +1,5 @@
 //! Faults that are not ours are handled as if we were not there.
-#![cfg(unix)]
+#![cfg(all(unix, feature = "std"))]
 
 mod common;
 

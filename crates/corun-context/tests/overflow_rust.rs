@@ -1,5 +1,5 @@
 //! A Rust function that recurses too deep is reported and ends the process, on any kind of guarded stack.
-#![cfg(unix)]
+#![cfg(all(unix, feature = "std"))]
 
 mod common;
 

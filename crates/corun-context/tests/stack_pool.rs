@@ -1,5 +1,5 @@
 //! A pool hands out the stack that was put back last, and distinct, usable stacks otherwise.
-#![cfg(unix)]
+#![cfg(all(unix, feature = "std"))]
 
 use corun_context::stack::{self, SlabStack, Stack, StackPool};
 

@@ -31,7 +31,7 @@ where
 
     /// Suspends the coroutine, passes `value` to whoever resumed it, and returns the input of the next resume.
     ///
-    /// If the coroutine is dropped instead of being resumed, this unwinds the stack with a [`ForcedUnwind`](super::ForcedUnwind)
+    /// If the coroutine is dropped instead of being resumed, this unwinds the stack with a `ForcedUnwind`
     /// payload, so that destructors run; the panic hook is not called. Suspending again while that goes on (in a destructor,
     /// or after the unwinding was caught) raises it again, and what leaves a destructor so ends the process, as any panic
     /// in a destructor does during unwinding.
