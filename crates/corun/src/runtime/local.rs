@@ -16,6 +16,7 @@ use crate::platform::host_wait::HostWait;
 use crate::runtime::Handle;
 use crate::runtime::config::Request;
 use crate::scheduler::Scheduler;
+use crate::scheduler::overflow;
 use crate::scheduler::worker::Worker;
 
 /// A runtime whose one worker is the thread that made it, and runs only while the thread calls [`poll`](LocalRuntime::poll) or one of its
@@ -67,6 +68,7 @@ impl LocalRuntime {
         let scheduler = Scheduler::new(config);
         let worker = Box::new(Worker::new(scheduler.add_worker()?));
         let host_wait = HostWait::new(&worker.shared().reactor)?;
+        overflow::arm_thread();
         Ok(LocalRuntime {
             worker: ManuallyDrop::new(worker),
             handle: Handle { scheduler },

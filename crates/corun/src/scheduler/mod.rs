@@ -18,6 +18,7 @@ mod fork;
 mod idle;
 mod inbox;
 pub(crate) mod lock;
+pub(crate) mod overflow;
 mod run_queue;
 pub(crate) mod signal;
 mod spawn_list;
@@ -111,6 +112,7 @@ impl Scheduler {
 
     /// Adds one more worker, without a thread as yet.
     pub(crate) fn add_worker(self: &Arc<Self>) -> io::Result<Arc<Shared>> {
+        overflow::install()?;
         let mut exits = lock(&self.exits);
         let index = self.started.load(Ordering::Relaxed);
         let Some(slot) = self.workers.get(index) else {
@@ -307,6 +309,7 @@ impl Scheduler {
 /// The life of a worker's thread.
 fn worker_thread(shared: Arc<Shared>, scheduler: Arc<Scheduler>) {
     crate::platform::thread::set_timer_slack();
+    overflow::arm_thread();
     scheduler.placement.apply(shared.index as usize);
     let worker = Worker::new(shared);
     Worker::enter_thread(&raw const worker);
