@@ -4,7 +4,7 @@ mod child;
 
 use std::env;
 use std::error::Error;
-use std::process::{Command, ExitCode, Output};
+use std::process::{ExitCode, Output};
 
 fn role(role: &str, variables: &[(&str, &str)]) -> Output {
     let mut command = child::program();
