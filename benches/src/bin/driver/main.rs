@@ -9,6 +9,7 @@ mod results;
 use std::io::Write;
 use std::time::Instant;
 
+use corun_bench::process;
 use execute::Programs;
 use plan::{Family, Kind};
 use results::Results;
@@ -34,6 +35,7 @@ fn main() {
         .unwrap_or(if options.quick { 0.7 } else { 2.0 });
     let programs = Programs::new();
     let start = Instant::now();
+    let (busy_before, ours_before) = process::machine_time();
 
     let mut rows = Vec::new();
     for mut family in select(&options) {
@@ -47,13 +49,17 @@ fn main() {
         rows.push((family, results));
     }
 
+    let (busy, ours) = process::machine_time();
+    let others = (busy - busy_before).saturating_sub(ours - ours_before);
+    let disturbance = others.as_secs_f64() / start.elapsed().as_secs_f64();
+
     let mut text = report::INTRODUCTION.to_owned();
     if options.quick {
         text.push_str("**This is a quick run: few rounds, short, perhaps on a busy machine. Expect noise.**\n\n");
     }
     text.push_str(&report::summary(&rows));
     text.push('\n');
-    text.push_str(&machine::section(rounds, seconds));
+    text.push_str(&machine::section(rounds, seconds, disturbance));
     for (family, results) in &rows {
         text.push('\n');
         text.push_str(report::family(family, results).trim_end());

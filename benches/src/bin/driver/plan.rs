@@ -36,8 +36,10 @@ pub struct Metric {
     pub key: &'static str,
     pub title: &'static str,
     pub higher_is_better: bool,
-    /// At most (or at least) this, by point.
+    /// By point; the last one holds for the points after it.
     pub goals: Vec<Goal>,
+    /// A share, not a quantity.
+    pub percent: bool,
 }
 
 /// What corun's median is compared with. A factor above 1 leaves that much room where lower is better.
@@ -68,12 +70,24 @@ impl Metric {
     }
 }
 
+/// Shown as percentages, and not judged.
+fn share(key: &'static str, title: &'static str) -> Metric {
+    Metric {
+        key,
+        title,
+        higher_is_better: false,
+        goals: vec![Goal::None],
+        percent: true,
+    }
+}
+
 fn lower(key: &'static str, title: &'static str, goals: &[Goal]) -> Metric {
     Metric {
         key,
         title,
         higher_is_better: false,
         goals: goals.to_vec(),
+        percent: false,
     }
 }
 
@@ -83,6 +97,7 @@ fn higher(key: &'static str, title: &'static str, goals: &[Goal]) -> Metric {
         title,
         higher_is_better: true,
         goals: goals.to_vec(),
+        percent: false,
     }
 }
 
@@ -168,7 +183,7 @@ fn tasks() -> Vec<Family> {
             ],
             metrics: vec![lower(
                 "ns",
-                "ns per yield, by the number of coroutines",
+                "ns per yield",
                 &[Goal::Value(9.6), Goal::OfBest(1.0)],
             )],
             contestants: runtimes("yield {point}", Some("yield {point}")),
@@ -282,18 +297,10 @@ fn sockets() -> Vec<Family> {
                 "thousand requests per second",
                 &[Goal::Of("raw epoll", 0.97)],
             ),
-            lower("cpu_us", "CPU us of the server per request", &within),
+            lower("cpu_us", "server CPU us per request", &within),
             lower("p99_ms", "p99 latency, ms", &within),
-            higher(
-                "server_busy",
-                "share of its core the server was busy",
-                &[Goal::None],
-            ),
-            lower(
-                "load_busy",
-                "share of its core the load generator was busy",
-                &[Goal::None],
-            ),
+            share("server_busy", "How busy the server kept its core"),
+            share("load_busy", "How busy the load generator kept its core"),
         ]
     };
     let servers = |kind: &str| {
@@ -322,10 +329,10 @@ fn sockets() -> Vec<Family> {
         },
         Family {
             id: "proxy",
-            title: "TCP echo proxy, 8 bytes (the survey's table)",
-            about: "As above, with a proxy between the client and the echo server: the proxy on core 0 with one worker, \
-                    client and echo server in one loop on core 1. Each proxy copies each direction in a coroutine (or \
-                    task) of its own.",
+            title: "TCP echo proxy, 8 bytes",
+            about: "The survey's table: as above, with a proxy between client and echo server: the proxy on core 0 \
+                    with one worker, client and echo server in one loop on core 1. Each proxy copies each direction \
+                    in a coroutine (or task) of its own.",
             kind: Kind::Proxy,
             points: proxy_counts,
             metrics: metrics(),

@@ -3,7 +3,10 @@
 use std::fmt::Write;
 
 use crate::plan::{Family, Goal, Metric};
-use crate::results::{Results, Summary, advantage};
+use crate::results::{Results, Summary};
+
+/// Families with more points than this get one row a metric in the table of goals.
+const FEW: usize = 3;
 
 pub const INTRODUCTION: &str = "\
 # Benchmarks
@@ -18,80 +21,146 @@ benches/run yield echo      # some rows only, printed and not written
 ```
 
 All on core 0 with one worker, unless a row says otherwise; the load generator has core 1. System allocator for all, default
-settings, optimised builds with link-time optimisation. tokio is its current_thread runtime, tokio mt its multi_thread one;
-smol is one `Executor` run by its threads. *raw epoll* is a loop of our own over bare system calls, the limit of the socket rows.
+settings, optimised builds with link-time optimisation, nice -20 where that is permitted. tokio is its current_thread runtime,
+tokio mt its multi_thread one; smol is one `Executor` run by its threads. *raw epoll* is a loop of our own over bare system
+calls, the limit of the socket rows.
 
 ";
 
-/// The goals, one row each, then what corun loses.
+/// The goals, one row each (families with many points: one row a metric), then what corun loses.
 pub fn summary(rows: &[(Family, Results)]) -> String {
-    let mut text = String::from(
-        "## Goals\n\n| workload | goal | corun | best peer | corun against it | |\n|---|---:|---:|---:|---:|:-:|\n",
-    );
+    let mut text =
+        String::from("## Goals\n\n| workload | goal | corun | best peer | corun against it | |\n");
+    text.push_str("|---|---:|---:|---:|---:|:-:|\n");
     let mut losses = String::new();
-    let mut loss_count = 0;
     for (family, results) in rows {
         for metric in &family.metrics {
-            for (index, point) in family.points.iter().enumerate() {
-                if let Goal::None = metric.goal(index) {
-                    continue;
-                }
-                let verdict = results.verdict(family, index, metric);
-                let label = if point.label.is_empty() {
-                    String::new()
-                } else {
-                    format!(", {}", point.label)
-                };
-                let name = format!("{}{label}: {}", family.title, metric.title);
-                let goal = match (metric.goal(index), verdict.goal) {
-                    (_, None) => "-".to_owned(),
-                    (Goal::Of(peer, factor), Some(value)) => {
-                        format!("{} ({}{peer})", number(value), percent(factor))
-                    }
-                    (Goal::OfBest(factor), Some(value)) => {
-                        format!("{} ({}best)", number(value), percent(factor))
-                    }
-                    (_, Some(value)) => number(value),
-                };
-                let corun = verdict
-                    .corun
-                    .map_or("fails".to_owned(), |summary| number(summary.median));
-                let best = verdict.best.map_or("-".to_owned(), |(peer, value)| {
-                    format!("{peer} {}", number(value))
-                });
-                let ratio = match (verdict.corun, verdict.best) {
-                    (Some(corun), Some((_, value))) => Some(advantage(metric, corun.median, value)),
-                    _ => None,
-                };
-                let shown = ratio.map_or("-".to_owned(), |ratio| format!("{ratio:.2} x"));
-                let mark = if verdict.met { "✓" } else { "✗" };
-                let _ = writeln!(
-                    text,
-                    "| {name} | {goal} | {corun} | {best} | {shown} | {mark} |"
-                );
-                if ratio.is_none_or(|ratio| ratio < 1.0) {
-                    loss_count += 1;
-                    let ratio = ratio.map_or(String::new(), |ratio| format!(", {ratio:.2} x"));
-                    let _ = writeln!(losses, "- {name}: corun {corun}, {best}{ratio}");
+            if let Goal::None = metric.goal(0) {
+                continue;
+            }
+            if family.points.len() > FEW {
+                many_points(&mut text, family, results, metric);
+            } else {
+                for point in 0..family.points.len() {
+                    one_point(&mut text, family, results, metric, point);
                 }
             }
+            lost(&mut losses, family, results, metric);
         }
     }
-    text.push_str(
-        "\n\"x\" is how many times better corun's median is than the best peer's: below 1 corun loses. \
-         Goals follow medians of the same run.\n",
-    );
-    let _ = writeln!(text, "\n## Losses\n");
-    match loss_count {
-        0 => text.push_str("None against any peer in this run.\n"),
-        _ => {
-            let _ = writeln!(
-                text,
-                "Where a peer's median is better than corun's, by however little:\n\n{losses}"
-            );
-        }
+    text.push_str("\n\"x\" says how many times better corun's median is than the best peer's: below 1 corun loses. ");
+    text.push_str("raw epoll is no peer but the limit. Goals that follow a peer follow its median in this same run.\n");
+    text.push_str("\n## Losses\n\n");
+    if losses.is_empty() {
+        text.push_str("None against any peer in this run.\n");
+    } else {
+        text.push_str(
+            "Wherever the best peer's median is better than corun's, by however little:\n\n",
+        );
+        text.push_str(&losses);
     }
     text
+}
+
+fn name(family: &Family, metric: &Metric) -> String {
+    format!("{}: {}", family.title, metric.title)
+}
+
+fn one_point(text: &mut String, family: &Family, results: &Results, metric: &Metric, point: usize) {
+    let verdict = results.verdict(family, point, metric);
+    let label = if family.points.len() > 1 {
+        format!(" ({})", family.points[point].label)
+    } else {
+        String::new()
+    };
+    let goal = match (metric.goal(point), verdict.goal) {
+        (_, None) => "-".to_owned(),
+        (Goal::Of(peer, factor), Some(value)) => {
+            format!("{} ({}{peer})", number(value), percent(factor))
+        }
+        (Goal::OfBest(factor), Some(value)) => {
+            format!("{} ({}best)", number(value), percent(factor))
+        }
+        (_, Some(value)) => number(value),
+    };
+    let corun = verdict
+        .corun
+        .map_or("fails".to_owned(), |summary| number(summary.median));
+    let best = verdict.best.map_or("-".to_owned(), |(peer, value)| {
+        format!("{peer} {}", number(value))
+    });
+    let against = verdict
+        .advantage(metric)
+        .map_or("-".to_owned(), |ratio| format!("{ratio:.2} x"));
+    let name = name(family, metric);
+    let _ = writeln!(
+        text,
+        "| {name}{label} | {goal} | {corun} | {best} | {against} | {} |",
+        mark(verdict.met)
+    );
+}
+
+fn many_points(text: &mut String, family: &Family, results: &Results, metric: &Metric) {
+    let verdicts: Vec<_> = (0..family.points.len())
+        .map(|point| results.verdict(family, point, metric))
+        .collect();
+    let met = verdicts.iter().filter(|verdict| verdict.met).count();
+    let goal = match metric.goal(0) {
+        Goal::Of(peer, factor) => format!("{}{peer}", percent(factor)),
+        Goal::OfBest(factor) => format!("{}best", percent(factor)),
+        Goal::Value(value) => number(value),
+        Goal::None => "-".to_owned(),
+    };
+    let ratios: Vec<f64> = verdicts
+        .iter()
+        .filter_map(|verdict| verdict.advantage(metric))
+        .collect();
+    let against = match (
+        ratios.iter().copied().reduce(f64::min),
+        ratios.iter().copied().reduce(f64::max),
+    ) {
+        (Some(least), Some(most)) => format!("{least:.2}–{most:.2} x"),
+        _ => "-".to_owned(),
+    };
+    let all = verdicts.len();
+    let name = name(family, metric);
+    let _ = writeln!(
+        text,
+        "| {name} | {goal} | met at {met} of {all} | by point | {against} | {} |",
+        mark(met == all)
+    );
+}
+
+/// Adds a line with the points at which corun loses.
+fn lost(losses: &mut String, family: &Family, results: &Results, metric: &Metric) {
+    let mut points = Vec::new();
+    for (index, point) in family.points.iter().enumerate() {
+        let verdict = results.verdict(family, index, metric);
+        let label = if family.points.len() > 1 {
+            format!("{}: ", point.label)
+        } else {
+            String::new()
+        };
+        match (verdict.advantage(metric), verdict.corun, verdict.best) {
+            (Some(ratio), Some(corun), Some((peer, value))) if ratio < 1.0 => {
+                let (corun, value) = (number(corun.median), number(value));
+                points.push(format!(
+                    "{label}{corun} against {value} ({peer}, {ratio:.2} x)"
+                ));
+            }
+            (None, None, Some((peer, value))) => {
+                points.push(format!("{label}fails against {} ({peer})", number(value)))
+            }
+            _ => {}
+        }
+    }
+    if !points.is_empty() {
+        let _ = writeln!(losses, "- {}: {}", name(family, metric), points.join("; "));
+    }
+}
+
+fn mark(met: bool) -> char {
+    if met { '✓' } else { '✗' }
 }
 
 /// One family in full.
@@ -142,6 +211,30 @@ pub fn family(family: &Family, results: &Results) -> String {
     text
 }
 
+/// The last row of a table whose goals follow a peer: whether corun meets them.
+fn goal_row(
+    text: &mut String,
+    family: &Family,
+    results: &Results,
+    columns: &[(&str, usize, &Metric)],
+) {
+    let judged =
+        |(_, point, metric): &(&str, usize, &Metric)| !matches!(metric.goal(*point), Goal::None);
+    if !columns.iter().any(judged) {
+        return;
+    }
+    text.push_str("| goal of corun |");
+    for column in columns {
+        let (_, point, metric) = column;
+        let verdict = results.verdict(family, *point, metric);
+        let _ = match verdict.goal {
+            Some(goal) => write!(text, " {} {} |", number(goal), mark(verdict.met)),
+            None => write!(text, " |"),
+        };
+    }
+    text.push('\n');
+}
+
 /// Contestants down, columns across: title, point and metric of each.
 fn table(
     text: &mut String,
@@ -160,12 +253,13 @@ fn table(
         let _ = write!(text, "| {} |", contestant.name);
         for (_, point, metric) in columns {
             let cell = match results.summary(*point, index, metric.key) {
+                Some(summary) if metric.percent => format!("{:.0} %", summary.median * 100.0),
                 Some(summary) => cell(summary),
                 None if results.failed(*point, index) => "fails".to_owned(),
                 None => "-".to_owned(),
             };
             let best = results.verdict(family, *point, metric).best;
-            let cell = if best.is_some_and(|(name, _)| name == contestant.name) {
+            let cell = if !metric.percent && best.is_some_and(|(name, _)| name == contestant.name) {
                 format!("**{cell}**")
             } else {
                 cell
@@ -174,6 +268,7 @@ fn table(
         }
         text.push('\n');
     }
+    goal_row(text, family, results, columns);
     text.push('\n');
 }
 

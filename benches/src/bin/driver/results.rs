@@ -135,11 +135,14 @@ impl Results {
     }
 }
 
-/// How many times better (above 1) or worse (below 1) `ours` is than `theirs`.
-pub fn advantage(metric: &Metric, ours: f64, theirs: f64) -> f64 {
-    if metric.higher_is_better {
-        ours / theirs
-    } else {
-        theirs / ours
+impl Verdict<'_> {
+    /// How many times better (above 1) or worse (below 1) corun is than the best peer.
+    pub fn advantage(&self, metric: &Metric) -> Option<f64> {
+        let (ours, (_, theirs)) = (self.corun?.median, self.best?);
+        Some(if metric.higher_is_better {
+            ours / theirs
+        } else {
+            theirs / ours
+        })
     }
 }
