@@ -15,15 +15,17 @@ import (
 
 func yields(tasks, rounds int) {
 	origin := time.Now()
-	var begun, ended, running atomic.Int64
+	var here, begun, ended, running atomic.Int64
 	running.Store(int64(tasks))
 	var all sync.WaitGroup
 	all.Add(tasks)
 	for range tasks {
 		go func() {
-			for range 3 {
+			here.Add(1)
+			for here.Load() < int64(tasks) {
 				runtime.Gosched()
 			}
+			runtime.Gosched()
 			if begun.Load() == 0 {
 				begun.CompareAndSwap(0, int64(time.Since(origin)))
 			}

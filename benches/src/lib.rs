@@ -66,9 +66,12 @@ pub fn report_per_operation(elapsed: Duration, count: u64) {
     report(&[("ns", elapsed.as_nanos() as f64 / count as f64)]);
 }
 
-/// A stretch of time that begins when the first of many tasks reaches it and ends when the last one leaves it.
+/// A stretch of time that begins when the first of many tasks enters it and ends when the last one leaves it. The tasks gather
+/// in front of it, so that what it costs to start them is not counted, in whatever order the runtime starts them.
 pub struct Stretch {
     origin: Instant,
+    tasks: u64,
+    here: AtomicU64,
     begun: AtomicU64,
     ended: AtomicU64,
     running: AtomicU64,
@@ -79,6 +82,8 @@ impl Stretch {
     pub fn new(tasks: u64) -> Stretch {
         Stretch {
             origin: Instant::now(),
+            tasks,
+            here: AtomicU64::new(0),
             begun: AtomicU64::new(0),
             ended: AtomicU64::new(0),
             running: AtomicU64::new(tasks),
@@ -87,6 +92,16 @@ impl Stretch {
 
     fn now(&self) -> u64 {
         self.origin.elapsed().as_nanos() as u64 + 1
+    }
+
+    /// A task has started. It then gives way until all are here.
+    pub fn arrive(&self) {
+        self.here.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether all have started.
+    pub fn all_here(&self) -> bool {
+        self.here.load(Ordering::Relaxed) == self.tasks
     }
 
     /// A task enters.

@@ -45,9 +45,12 @@ fn yields(tasks: u64, rounds: u64) {
     for _ in 0..tasks {
         let stretch = stretch.clone();
         handles.push(spawn(move || {
-            for _ in 0..3 {
-                yield_now();
+            stretch.arrive();
+            while !stretch.all_here() {
+                // A loop of yield_now would keep new coroutines of may from ever starting.
+                coroutine::sleep(Duration::from_millis(1));
             }
+            yield_now();
             stretch.enter();
             for _ in 0..rounds {
                 yield_now();

@@ -54,9 +54,11 @@ async fn yields(tasks: u64, rounds: u64) {
     for _ in 0..tasks {
         let stretch = stretch.clone();
         handles.push(tokio::spawn(async move {
-            for _ in 0..3 {
+            stretch.arrive();
+            while !stretch.all_here() {
                 yield_now().await;
             }
+            yield_now().await;
             stretch.enter();
             for _ in 0..rounds {
                 yield_now().await;

@@ -173,8 +173,7 @@ fn tasks() -> Vec<Family> {
         Family {
             id: "yield",
             title: "Yield",
-            about: "All coroutines (or tasks) yield in turn on one worker: from the first one's start to the last one's \
-                    end, after three rounds to warm up.",
+            about: "All coroutines (or tasks) yield in turn on one worker: from when all have started to the end of the last one.",
             kind: Kind::Process,
             points: vec![
                 yield_point("1,000", "1000 2000", true),

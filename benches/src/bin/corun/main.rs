@@ -1,0 +1,135 @@
+//! The workloads on corun.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use corun::{Runtime, spawn, yield_now};
+use corun_bench::{Args, Crowd, Lateness, Stretch, report, report_per_operation, timer_delays};
+
+fn main() {
+    let (workers, args) = Args::parse();
+    let workers = workers.parse().expect("a number of workers");
+    let runtime = Runtime::builder()
+        .workers(workers)
+        .build()
+        .expect("the runtime starts");
+    runtime.block_on(move || workload(args));
+}
+
+fn workload(mut args: Args) {
+    match args.next::<String>().as_str() {
+        "yield" => yields(args.next(), args.next()),
+        "spawn" => spawn_and_finish(args.next()),
+        "parked" => parked(args.next()),
+        "skynet" => skynet(args.next()),
+        "timers" => timers(args.next()),
+        other => panic!("no such workload: {other}"),
+    }
+}
+
+fn yields(tasks: u64, rounds: u64) {
+    let stretch = Arc::new(Stretch::new(tasks));
+    let mut handles = Vec::new();
+    for _ in 0..tasks {
+        let stretch = stretch.clone();
+        handles.push(spawn(move || {
+            stretch.arrive();
+            while !stretch.all_here() {
+                yield_now();
+            }
+            yield_now();
+            stretch.enter();
+            for _ in 0..rounds {
+                yield_now();
+            }
+            stretch.leave();
+        }));
+    }
+    for handle in handles {
+        handle.join().expect("no panic");
+    }
+    report_per_operation(stretch.elapsed(), tasks * rounds);
+}
+
+fn spawn_and_finish(count: u64) {
+    const BATCH: u64 = 1000;
+    static FINISHED: AtomicU64 = AtomicU64::new(0);
+    let start = Instant::now();
+    for batch in 1..=count / BATCH {
+        for _ in 0..BATCH {
+            drop(spawn(|| {
+                FINISHED.fetch_add(1, Ordering::Relaxed);
+            }));
+        }
+        while FINISHED.load(Ordering::Relaxed) < batch * BATCH {
+            yield_now();
+        }
+    }
+    report_per_operation(start.elapsed(), count);
+}
+
+fn parked(count: u64) {
+    static ARRIVED: AtomicU64 = AtomicU64::new(0);
+    static FINISHED: AtomicU64 = AtomicU64::new(0);
+    let mut handles = Vec::with_capacity(count as usize);
+    let mut crowd = Crowd::begin(count);
+    for _ in 0..count {
+        handles.push(spawn(|| {
+            ARRIVED.fetch_add(1, Ordering::Relaxed);
+            corun::park();
+            FINISHED.fetch_add(1, Ordering::Relaxed);
+        }));
+    }
+    while ARRIVED.load(Ordering::Relaxed) < count {
+        yield_now();
+    }
+    crowd.parked();
+    for handle in &handles {
+        handle.coroutine().unpark();
+    }
+    while FINISHED.load(Ordering::Relaxed) < count {
+        yield_now();
+    }
+    crowd.finished();
+}
+
+fn skynet(leaves: u64) {
+    fn node(first: u64, size: u64) -> u64 {
+        if size == 1 {
+            return first;
+        }
+        let child = size / 10;
+        let children: [_; 10] =
+            std::array::from_fn(|i| spawn(move || node(first + i as u64 * child, child)));
+        children
+            .into_iter()
+            .map(|child| child.join().expect("no panic"))
+            .sum()
+    }
+    let start = Instant::now();
+    assert_eq!(node(0, leaves), leaves * (leaves - 1) / 2);
+    report(&[("ms", start.elapsed().as_secs_f64() * 1e3)]);
+}
+
+fn timers(count: u64) {
+    let delays = timer_delays(count);
+    let lateness = Arc::new(Lateness::new(count));
+    let mut handles = Vec::with_capacity(count as usize);
+    for delay in delays {
+        let lateness = lateness.clone();
+        handles.push(spawn(move || {
+            let due = Instant::now() + delay;
+            corun::sleep(delay);
+            lateness.record(due);
+        }));
+    }
+    for handle in handles {
+        handle.join().expect("no panic");
+    }
+    // A handle may be joined before the closure's captures are gone.
+    while Arc::strong_count(&lateness) > 1 {
+        corun::sleep(Duration::from_millis(1));
+    }
+    Arc::into_inner(lateness).expect("all are done").report();
+}
