@@ -5,8 +5,8 @@ mod common;
 
 use corun_context::stack::{self, OsStack, SlabStack, StackError, StackPool};
 
-/// Lets the process map `bytes` more than it has now.
-fn limit_address_space(bytes: usize) {
+/// Lets the process map `bytes` more than it has now. Returns whether the system heeds that; emulators do not.
+fn limit_address_space(bytes: usize) -> bool {
     let now = common::address_space() as libc::rlim_t;
     let limit = libc::rlimit {
         rlim_cur: now + bytes as libc::rlim_t,
@@ -14,6 +14,7 @@ fn limit_address_space(bytes: usize) {
     };
     // SAFETY: the pointer is to a local.
     assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) }, 0);
+    OsStack::new(2 * bytes).is_err()
 }
 
 fn check(error: StackError) {
@@ -29,7 +30,9 @@ fn slabs() {
     let output = common::in_child("slabs", || {
         let mut pool = StackPool::new(stack::DEFAULT_SIZE);
         let mut stacks: Vec<SlabStack> = Vec::with_capacity(10_000);
-        limit_address_space(200 << 20);
+        if !limit_address_space(200 << 20) {
+            return;
+        }
         let mut counts = [0; 3];
         for count in &mut counts {
             let error = loop {
@@ -58,7 +61,9 @@ fn slabs() {
 fn stacks_of_their_own() {
     let output = common::in_child("stacks_of_their_own", || {
         let mut stacks: Vec<OsStack> = Vec::with_capacity(10_000);
-        limit_address_space(200 << 20);
+        if !limit_address_space(200 << 20) {
+            return;
+        }
         let mut counts = [0; 3];
         for count in &mut counts {
             let error = loop {
