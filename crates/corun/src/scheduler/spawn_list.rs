@@ -7,7 +7,8 @@
 //!   work falls to a slower place, and no allocation.
 //! - `Header::place` names the list that a task is in. It is written under that list's lock, so whoever holds the lock and reads
 //!   the list's own number knows that the task is linked here. This lets a join take its child out of the
-//!   middle of the joiner's own list and run it at once.
+//!   middle of the joiner's own list and run it at once. The child may stand in a list of another runtime, so the
+//!   numbers of the workers' lists are unique in the process; the injection lists share 0, as nothing is taken out of their middle.
 //! - `len` is written under the lock and may be read without it, as a hint, or after a SeqCst fence, as the re-check of
 //!   a worker that goes to sleep (`idle.rs`).
 //!

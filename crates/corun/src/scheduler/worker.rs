@@ -41,9 +41,6 @@ const FRESH: u32 = 8;
 /// How many operations that were ready at once a coroutine may do before it gives way.
 const BUDGET: u32 = 128;
 
-/// Numbers of the lists of `spawn_local` start here, far from those of the stealable ones.
-const LOCAL_LISTS: u32 = 1 << 30;
-
 thread_local! {
     /// The worker that this thread is; null on all others.
     static CURRENT: Cell<*const Worker> = const { Cell::new(ptr::null()) };
@@ -81,18 +78,34 @@ pub(crate) struct Worker {
 pub(crate) struct Seat {
     /// The running coroutine, null while the worker is idle.
     pub(crate) current: AtomicPtr<Header>,
+    /// Tells this worker's lists from those of all other workers in the process.
+    number: u32,
 }
 
 pub(super) static FREE_SEATS: Mutex<Vec<&'static Seat>> = Mutex::new(Vec::new());
 
 impl Seat {
     fn take() -> &'static Seat {
+        static MADE: AtomicU32 = AtomicU32::new(0);
         let free = lock(&FREE_SEATS).pop();
         free.unwrap_or_else(|| {
             Box::leak(Box::new(Seat {
                 current: AtomicPtr::new(ptr::null_mut()),
+                number: MADE.fetch_add(1, Ordering::Relaxed),
             }))
         })
+    }
+
+    /// The number of the list of stealable coroutines; that of local ones is the next.
+    fn lists(&self) -> u32 {
+        1 + 2 * self.number
+    }
+}
+
+/// Later than the worker, and never for one that was left with coroutines: its lists keep their numbers for themselves.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        lock(&FREE_SEATS).push(self.seat);
     }
 }
 
@@ -100,13 +113,13 @@ impl Drop for Worker {
     fn drop(&mut self) {
         // Coroutines of other runtimes may wait on descriptors that were registered here.
         self.shared.reactor.shutdown();
-        lock(&FREE_SEATS).push(self.seat);
     }
 }
 
 /// What other threads may touch of a worker.
 pub(crate) struct Shared {
     pub(crate) index: u32,
+    seat: &'static Seat,
     pub(super) inbox: Inbox,
     /// The unstarted coroutines spawned here: what others steal.
     pub(super) spawned: SpawnList,
@@ -154,11 +167,14 @@ impl Deref for SchedulerRef {
 
 impl Shared {
     pub(super) fn new(index: u32, scheduler: &Arc<Scheduler>) -> std::io::Result<Shared> {
+        let reactor = Arc::new(Reactor::new()?);
+        let seat = Seat::take();
         Ok(Shared {
             index,
+            seat,
             inbox: Inbox::new(),
-            spawned: SpawnList::new(index + 1),
-            reactor: Arc::new(Reactor::new()?),
+            spawned: SpawnList::new(seat.lists()),
+            reactor,
             timers: Mutex::new(Timers::new()),
             sleep: AtomicU32::new(super::idle::AWAKE),
             switches: AtomicU32::new(0),
@@ -226,9 +242,9 @@ impl Worker {
             ids: Cell::new((0, 0)),
             last_poll: Cell::new(Instant::now()),
             random: Cell::new(shared.index.wrapping_mul(0x9e37_79b9) | 1),
-            local: SpawnList::new(LOCAL_LISTS + shared.index),
+            local: SpawnList::new(shared.seat.lists() + 1),
             to_start: Cell::new(None),
-            seat: Seat::take(),
+            seat: shared.seat,
             _scheduler: shared.scheduler.to_arc(),
             shared,
         }
