@@ -195,13 +195,17 @@ impl Scheduler {
     pub(crate) fn submit(&self, task: TaskRef) -> Result<(), TaskRef> {
         match Worker::current() {
             Some(worker) if std::ptr::eq(&*worker.shared.scheduler, self) => {
-                worker.shared.spawned.push(task)?
+                worker.shared.spawned.push(task)?;
+                // A lone worker is the one that runs this.
+                if self.worker_count() != 1 {
+                    self.wake_for_work();
+                }
             }
             _ if self.is_left_in_parent() => return Err(task),
-            _ => self.injected.push(task)?,
-        }
-        if self.worker_count() != 1 || Worker::current().is_none() {
-            self.wake_for_work();
+            _ => {
+                self.injected.push(task)?;
+                self.wake_for_work();
+            }
         }
         Ok(())
     }
