@@ -183,7 +183,13 @@ impl Worker {
     /// Wakes one more worker if there is more than this one can run now.
     fn chain_wake(&self) {
         let scheduler = &*self.shared.scheduler;
-        if !scheduler.injected.is_empty() || !self.shared.spawned.is_empty() {
+        // Pairs with the fence in `wake_for_work`: a submitter that saw this worker search, and so woke nobody, has put its task where this
+        // look finds it.
+        fence(Ordering::SeqCst);
+        if !scheduler.injected.is_empty()
+            || !self.shared.spawned.is_empty()
+            || scheduler.stealable_elsewhere(self.shared.index)
+        {
             scheduler.wake_for_work();
         }
     }
