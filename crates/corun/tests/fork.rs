@@ -3,6 +3,7 @@
 
 mod child;
 
+use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -120,6 +121,57 @@ forking! {
             // SAFETY: the child does what corun allows.
             let status = unsafe { fork(|| panic!("in the child")) };
             assert_eq!(status, Some(0), "as with the last thread of a process, the panic ends the thread only");
+        });
+        parent.join().unwrap();
+    }
+
+    fn sockets_work_on_both_sides() {
+        use corun::net::unix::UnixStream;
+        let parent = corun::spawn(|| {
+            let (mut here, there) = UnixStream::pair().unwrap();
+            let echo = corun::spawn({
+                let mut there = there.try_clone().unwrap();
+                move || {
+                    let mut byte = [0];
+                    there.read_exact(&mut byte).unwrap();
+                    there.write_all(&byte).unwrap();
+                    there
+                }
+            });
+            // Both ends get registered with the parent's reactors.
+            let mut byte = [0];
+            here.write_all(&[1]).unwrap();
+            here.read_exact(&mut byte).unwrap();
+            let echoed = echo.join().unwrap();
+            let reader = corun::spawn({
+                let mut here = here.try_clone().unwrap();
+                move || {
+                    let mut byte = [0];
+                    here.read_exact(&mut byte).unwrap();
+                    byte[0]
+                }
+            });
+            for _ in 0..10 {
+                corun::yield_now();
+            }
+            let mut ends = Some((here, there, echoed));
+            // SAFETY: the child does what corun allows.
+            let status = unsafe { fork(|| {
+                // A pair of the child's own, used by blocking, and the parent's ends dropped.
+                let (mut a, mut b) = UnixStream::pair().unwrap();
+                a.write_all(&[5]).unwrap();
+                let mut byte = [0];
+                b.read_exact(&mut byte).unwrap();
+                assert_eq!(byte, [5]);
+                a.set_read_timeout(Some(Duration::from_millis(2))).unwrap();
+                assert!(a.read(&mut byte).is_err());
+                drop(ends.take());
+                std::process::exit(42);
+            }) };
+            assert_eq!(status, Some(42));
+            // The reader in the parent is still served.
+            ends.as_mut().unwrap().2.write_all(&[9]).unwrap();
+            assert_eq!(reader.join().unwrap(), 9);
         });
         parent.join().unwrap();
     }
