@@ -1,5 +1,7 @@
 //! The workloads on corun.
 
+mod net;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -24,6 +26,8 @@ fn workload(mut args: Args) {
         "parked" => parked(args.next()),
         "skynet" => skynet(args.next()),
         "timers" => timers(args.next()),
+        "echo" => net::echo(),
+        "proxy" => net::proxy(args.next()),
         other => panic!("no such workload: {other}"),
     }
 }
