@@ -44,16 +44,22 @@ use super::tcp_stream::TcpStream;
 /// ```
 pub struct TcpListener(Socket<std::net::TcpListener>);
 
+/// The system shortens it to what it allows: `net.core.somaxconn` on Linux.
+const LONGEST_QUEUE: i32 = 65_535;
+
 conversions!(TcpListener, std::net::TcpListener);
 
 impl TcpListener {
     /// Listens on the first of the addresses that is free. Port 0 asks the system for a free one: see
-    /// [`local_addr`](Self::local_addr). As with std, `SO_REUSEADDR` is set on Unix.
+    /// [`local_addr`](Self::local_addr). As with std, `SO_REUSEADDR` is set on Unix. Unlike with std, whose queue of connections that
+    /// wait to be accepted has 128 places, it is as long as the system allows: coroutines come by the thousand.
     ///
     /// # Errors
     /// The error of the last address; [`InvalidInput`](io::ErrorKind::InvalidInput) if there is none.
     pub fn bind<A: ToSocketAddrs>(addr: A) -> io::Result<TcpListener> {
         let listener = std::net::TcpListener::bind(&*addr::all(addr)?)?;
+        // Where the queue overflows, Linux falls back to SYN cookies, and resets connections that have begun to send.
+        socket2::SockRef::from(&listener).listen(LONGEST_QUEUE)?;
         Ok(TcpListener(Socket::fresh(listener)?))
     }
 
