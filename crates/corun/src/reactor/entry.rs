@@ -5,7 +5,8 @@
 //!    stream gave less than was asked for), and only if no event came since he looked at the state, *before* that call. Each event
 //!    changes the tick, so a clear that comes too late fails. As descriptors are registered edge-triggered, whatever
 //!    arrives after the kernel said "nothing" is a new event. So: not READY means that an event is still to come.
-//! 2. A waiter links itself only while it holds the lock and in one exchange with finding its direction not READY (or another's turn).
+//! 2. The lock is a bit of the state: while it is set nobody else changes the state at all. A waiter links itself under it, and only if
+//!    its direction is not READY or is another's turn.
 //! 3. In each direction at most one waiter has the *turn*. READY with somebody in the list implies that somebody has the turn, or
 //!    that somebody is on his way to the lock to give it. Whoever has it gives it on when his operation is done, however it ended
 //!    (result, error, panic, cancellation), as long as the direction is READY. So a waiter is never left behind with work to do.
@@ -26,18 +27,17 @@
 //! - One-shot registrations: one more system call per wait.
 //! - Generation numbers in the event: needs a table look-up per event. Freeing entries late needs none.
 
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::io;
 use std::ops::BitOrAssign;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Instant;
+use std::{hint, thread};
 
 use super::poller::{Links, Reactor};
 use super::selector::RawDescriptor;
 use super::wait_list::{WaitList, Waiter};
 use crate::platform::fork;
-use crate::scheduler::lock::SpinLock;
 use crate::scheduler::with_reactor;
 
 /// The two independent halves of a descriptor. Accepting is reading, connecting is writing.
@@ -55,6 +55,7 @@ impl Ready {
     pub(super) const NONE: Ready = Ready(0);
     pub(super) const READ: Ready = Ready(1);
     pub(super) const WRITE: Ready = Ready(2);
+    const BOTH: Ready = Ready(3);
     /// End of file, an error, or urgent data: from now on a short count proves nothing. Stays set.
     pub(super) const UNUSUAL: Ready = Ready(1 << 6);
 }
@@ -68,7 +69,9 @@ impl BitOrAssign for Ready {
 
 /// The reactor that watched the descriptor has gone; the next waiter registers it anew.
 const ORPHAN: u32 = 1 << 7;
-const TICK: u32 = 1 << 8;
+/// Somebody holds the lock: nobody else changes the state.
+const LOCKED: u32 = 1 << 8;
+const TICK: u32 = 1 << 9;
 const FLAGS: u32 = TICK - 1;
 
 impl Direction {
@@ -91,42 +94,152 @@ impl Direction {
 #[derive(Clone, Copy)]
 pub(super) struct Seen(u32);
 
+impl Seen {
+    /// No event has come since.
+    #[inline]
+    fn is_recent(self, state: u32) -> bool {
+        (state ^ self.0) & !FLAGS == 0
+    }
+}
+
+/// What a request touches lies in the first cache line.
+#[repr(C, align(64))]
 pub(super) struct Entry {
     state: AtomicU32,
-    waiting: SpinLock<Waiting>,
     pub(super) descriptor: RawDescriptor,
+    /// Who waits in each direction. Guarded by LOCKED, as is `home`.
+    lists: [WaitList; 2],
+    /// The reactor that watches the descriptor.
+    home: Cell<Option<Arc<Reactor>>>,
     /// The process it was made in, as `fork::generation` counts them.
     generation: u32,
     /// Guarded by the lock of the reactor's registry.
     pub(super) links: UnsafeCell<Links>,
 }
 
-struct Waiting {
-    lists: [WaitList; 2],
-    /// The reactor that watches the descriptor.
-    home: Option<Arc<Reactor>>,
-}
-
-// SAFETY: `links` is touched under the registry's lock only; everything else is atomic or behind the entry's own lock.
+// SAFETY: `links` is touched under the registry's lock only, `lists` and `home` under the entry's own; the rest is atomic or constant.
 unsafe impl Send for Entry {}
 // SAFETY: as above.
 unsafe impl Sync for Entry {}
 
+/// Holds the lock. As nobody else changes the state meanwhile, it is changed in a copy, and published with the unlocking.
+struct Locked<'a> {
+    entry: &'a Entry,
+    state: u32,
+}
+
+impl Drop for Locked<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.entry
+            .state
+            .store(self.state & !LOCKED, Ordering::Release);
+    }
+}
+
+impl Locked<'_> {
+    fn note(&mut self, ready: Ready) {
+        self.state = (self.state | ready.0).wrapping_add(TICK);
+    }
+
+    #[inline]
+    fn hand_on_all(&mut self) {
+        for direction in [Direction::Read, Direction::Write] {
+            if self.state & (direction.queued() | direction.turn()) == direction.queued() {
+                self.hand_on(direction);
+            }
+        }
+    }
+
+    /// Gives the turn, which is free or the caller's, to the first waiter, if there is something to do for him.
+    #[inline]
+    fn hand_on(&mut self, direction: Direction) {
+        self.state &= !direction.turn();
+        if self.state & direction.ready() != 0 {
+            while !self.entry.lists[direction as usize].is_empty() {
+                // He may run at once, but waits for the lock before he looks at the state.
+                if self.entry.lists[direction as usize].grant_first() {
+                    self.state |= direction.turn();
+                    break;
+                }
+            }
+        }
+        self.note_queue(direction);
+    }
+
+    #[inline]
+    fn note_queue(&mut self, direction: Direction) {
+        self.state &= !direction.queued();
+        if !self.entry.lists[direction as usize].is_empty() {
+            self.state |= direction.queued();
+        }
+    }
+
+    /// Registers the descriptor with the current worker's reactor, if none watches it.
+    #[inline]
+    fn settle(&mut self) -> io::Result<()> {
+        if self.state & ORPHAN == 0 {
+            return Ok(());
+        }
+        with_reactor(|reactor| self.settle_with(reactor)).expect("a coroutine runs on a worker")
+    }
+
+    #[cold]
+    fn settle_with(&mut self, reactor: &Arc<Reactor>) -> io::Result<()> {
+        reactor.adopt(self.entry)?;
+        self.entry.home.set(Some(Arc::clone(reactor)));
+        self.state &= !ORPHAN;
+        Ok(())
+    }
+}
+
 impl Entry {
     /// An entry for a descriptor on which an operation of the given direction would just have blocked.
     pub(super) fn new(descriptor: RawDescriptor, blocked: Direction) -> Entry {
-        let ready = (Direction::Read.ready() | Direction::Write.ready()) & !blocked.ready();
+        // Registering reports the present state as the first event, so that nothing is lost in between.
+        let state = Ready::BOTH.0 & !blocked.ready() | ORPHAN;
         Entry {
-            // Registering reports the present state as the first event, so that nothing is lost in between.
-            state: AtomicU32::new(ready | ORPHAN),
-            waiting: SpinLock::new(Waiting {
-                lists: [WaitList::new(), WaitList::new()],
-                home: None,
-            }),
+            state: AtomicU32::new(state),
             descriptor,
+            lists: [WaitList::new(), WaitList::new()],
+            home: Cell::new(None),
             generation: fork::generation(),
             links: UnsafeCell::new(Links::NONE),
         }
+    }
+
+    #[inline]
+    fn lock(&self) -> Locked<'_> {
+        let mut state = self.state.load(Ordering::Relaxed);
+        let mut spins = 0;
+        loop {
+            if state & LOCKED != 0 {
+                state = self.wait_for_lock(&mut spins);
+                continue;
+            }
+            // Acquire pairs with the release of the last holder, and of the last lock-free change.
+            match self.state.compare_exchange_weak(
+                state,
+                state | LOCKED,
+                Ordering::Acquire,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return Locked { entry: self, state },
+                Err(now) => state = now,
+            }
+        }
+    }
+
+    /// What the lock guards takes a few instructions, and at times a system call.
+    #[cold]
+    fn wait_for_lock(&self, spins: &mut u32) -> u32 {
+        *spins += 1;
+        if *spins < 64 {
+            hint::spin_loop();
+        } else {
+            thread::yield_now();
+        }
+        self.state.load(Ordering::Relaxed)
     }
 
     /// It was made before a fork that this process is the child of. Its lock may be held by a thread that does not exist, its waiters do not
@@ -138,46 +251,30 @@ impl Entry {
 
     /// Registers the descriptor with the current worker's reactor, if none watches it.
     pub(super) fn settle(&self) -> io::Result<()> {
-        self.settle_locked(&mut self.waiting.lock())
-    }
-
-    fn settle_locked(&self, waiting: &mut Waiting) -> io::Result<()> {
-        if self.state.load(Ordering::Acquire) & ORPHAN == 0 {
-            return Ok(());
-        }
-        with_reactor(|reactor| self.settle_with(waiting, reactor))
-            .expect("a coroutine runs on a worker")
-    }
-
-    fn settle_with(&self, waiting: &mut Waiting, reactor: &Arc<Reactor>) -> io::Result<()> {
-        reactor.adopt(self)?;
-        waiting.home = Some(Arc::clone(reactor));
-        self.state.fetch_and(!ORPHAN, Ordering::AcqRel);
-        Ok(())
+        self.lock().settle()
     }
 
     /// Takes the entry from a reactor that stops: all waiters try again, and register it elsewhere.
     pub(super) fn orphan(&self) {
-        let mut waiting = self.waiting.lock();
-        self.state.fetch_or(ORPHAN, Ordering::AcqRel);
-        self.mark(Ready(Ready::READ.0 | Ready::WRITE.0));
-        self.hand_on_all(&mut waiting);
+        let mut locked = self.lock();
+        locked.state |= ORPHAN;
+        locked.note(Ready::BOTH);
+        locked.hand_on_all();
         // Last: whoever finds no reactor may free the entry once the lock is released.
-        let home = waiting.home.take();
-        drop(waiting);
+        let home = self.home.take();
+        drop(locked);
         drop(home);
     }
 
     /// Makes all waiters try again.
     pub(super) fn stir(&self) {
-        let mut both = Ready::READ;
-        both |= Ready::WRITE;
-        self.dispatch(both);
+        self.dispatch(Ready::BOTH);
     }
 
     /// The reactor that watches the descriptor, which from now on has none.
     pub(super) fn leave_home(&self) -> Option<Arc<Reactor>> {
-        self.waiting.lock().home.take()
+        let _locked = self.lock();
+        self.home.take()
     }
 
     /// Whether an operation may be tried at once: it may succeed, and nobody waits for his turn.
@@ -188,20 +285,31 @@ impl Entry {
         (state & mask == direction.ready()).then_some(Seen(state))
     }
 
-    /// The kernel said that the direction has nothing more to do, some time after the state was `seen`.
+    /// Changes the state without the lock, while nobody has it, as long as `change` gives a new one. Returns whether it was changed.
     #[inline]
-    pub(super) fn clear(&self, direction: Direction, seen: Seen) {
-        let mut state = seen.0;
-        while (state ^ seen.0) & !FLAGS == 0 {
-            let new = state & !direction.ready();
+    fn update(&self, mut change: impl FnMut(u32) -> Option<u32>) -> bool {
+        let mut state = self.state.load(Ordering::Acquire);
+        let mut spins = 0;
+        while let Some(new) = change(state) {
+            if state & LOCKED != 0 {
+                state = self.wait_for_lock(&mut spins);
+                continue;
+            }
             match self
                 .state
                 .compare_exchange_weak(state, new, Ordering::AcqRel, Ordering::Acquire)
             {
-                Ok(_) => return,
+                Ok(_) => return true,
                 Err(now) => state = now,
             }
         }
+        false
+    }
+
+    /// The kernel said that the direction has nothing more to do, some time after the state was `seen`.
+    #[inline]
+    pub(super) fn clear(&self, direction: Direction, seen: Seen) {
+        self.update(|state| seen.is_recent(state).then_some(state & !direction.ready()));
     }
 
     /// A stream returned a short count.
@@ -215,222 +323,94 @@ impl Entry {
     /// Notes an event, and gives the turn to the first waiter of each direction that it concerns.
     #[inline]
     pub(super) fn dispatch(&self, ready: Ready) {
-        let mut state = self.state.load(Ordering::Acquire);
-        while !Self::needs_hand_on(state | ready.0) {
-            let new = (state | ready.0).wrapping_add(TICK);
-            match self
-                .state
-                .compare_exchange_weak(state, new, Ordering::AcqRel, Ordering::Acquire)
-            {
-                Ok(_) => return,
-                Err(now) => state = now,
-            }
+        // READY, somebody waits, and nobody has the turn, in either direction.
+        let needs_hand_on = |state: u32| state & (state >> 2) & !(state >> 4) & 3 != 0;
+        let noted = self.update(|state| {
+            let new = state | ready.0;
+            (!needs_hand_on(new)).then_some(new.wrapping_add(TICK))
+        });
+        if !noted {
+            let mut locked = self.lock();
+            locked.note(ready);
+            locked.hand_on_all();
         }
-        let mut waiting = self.waiting.lock();
-        self.mark(ready);
-        self.hand_on_all(&mut waiting);
     }
 
-    /// READY, somebody waits, and nobody has the turn, in either direction.
+    /// The state, before an operation is tried.
     #[inline]
-    fn needs_hand_on(state: u32) -> bool {
-        state & (state >> 2) & !(state >> 4) & 3 != 0
+    pub(super) fn seen(&self) -> Seen {
+        Seen(self.state.load(Ordering::Acquire))
     }
 
-    fn mark(&self, ready: Ready) {
-        // Never fails, as the closure always returns a value.
-        let _ = self
-            .state
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| {
-                Some((state | ready.0).wrapping_add(TICK))
-            });
-    }
-
-    fn hand_on_all(&self, waiting: &mut Waiting) {
-        for direction in [Direction::Read, Direction::Write] {
-            let state = self.state.load(Ordering::Acquire);
-            if state & direction.queued() != 0 && state & direction.turn() == 0 {
-                self.hand_on(waiting, direction);
+    /// Links a waiter; or returns the state, because the operation may be tried at once. Who has the turn (`mine`) gives it up by that, and
+    /// goes before all others.
+    ///
+    /// # Safety
+    /// A linked waiter must stay where it is until it was notified or `dequeue` was called.
+    #[inline]
+    pub(super) unsafe fn enqueue(
+        &self,
+        direction: Direction,
+        waiter: &Waiter,
+        mine: bool,
+    ) -> io::Result<Option<Seen>> {
+        let mut locked = self.lock();
+        locked.settle()?;
+        let state = locked.state;
+        if state & direction.ready() != 0 && (mine || state & direction.turn() == 0) {
+            return Ok(Some(Seen(state)));
+        }
+        let list = &self.lists[direction as usize];
+        // SAFETY: the caller keeps it in place.
+        unsafe {
+            if mine {
+                list.push_front(waiter);
+                locked.state &= !direction.turn();
+            } else {
+                list.push_back(waiter);
             }
         }
+        locked.state |= direction.queued();
+        Ok(None)
     }
 
-    /// Gives the turn, which is free or the caller's, to the first waiter, if there is something to do for him.
-    fn hand_on(&self, waiting: &mut Waiting, direction: Direction) {
-        let list = &mut waiting.lists[direction as usize];
-        let mut state = self.state.load(Ordering::Acquire);
-        loop {
-            let give = state & direction.ready() != 0 && !list.is_empty();
-            let rest = if give {
-                !list.is_single()
-            } else {
-                !list.is_empty()
-            };
-            let mut new = state & !(direction.queued() | direction.turn());
-            if rest {
-                new |= direction.queued();
-            }
-            if give {
-                // Before the notification: the waiter may be done, and clear it, at once.
-                new |= direction.turn();
-            }
-            if let Err(now) =
-                self.state
-                    .compare_exchange_weak(state, new, Ordering::AcqRel, Ordering::Acquire)
-            {
-                state = now;
-                continue;
-            }
-            if !give || list.grant_first() {
-                return;
-            }
-            state = new;
+    /// Makes sure that a waiter that was linked is in no list, and keeps no turn from the others.
+    pub(super) fn dequeue(&self, direction: Direction, waiter: &Waiter) {
+        let mut locked = self.lock();
+        if waiter.is_linked() {
+            self.lists[direction as usize].remove(waiter);
+            locked.note_queue(direction);
+        } else if waiter.is_granted() {
+            locked.hand_on(direction);
         }
     }
 
     /// Ends a turn.
     #[inline]
-    fn release(&self, direction: Direction, drained: Option<Seen>) {
+    pub(super) fn release(&self, direction: Direction, drained: Option<Seen>) {
         let drained = drained.filter(|seen| seen.0 & Ready::UNUSUAL.0 == 0);
-        let mut state = self.state.load(Ordering::Acquire);
-        while state & direction.queued() == 0 {
-            let mut new = state & !direction.turn();
-            if drained.is_some_and(|seen| (state ^ seen.0) & !FLAGS == 0) {
-                new &= !direction.ready();
-            }
-            match self
-                .state
-                .compare_exchange_weak(state, new, Ordering::AcqRel, Ordering::Acquire)
-            {
-                Ok(_) => return,
-                Err(now) => state = now,
-            }
-        }
-        let mut waiting = self.waiting.lock();
-        if let Some(seen) = drained {
-            self.clear(direction, seen);
-        }
-        self.hand_on(&mut waiting, direction);
-    }
-}
-
-/// The place of one operation in the order of its direction.
-pub(super) struct Turn<'a> {
-    entry: &'a Entry,
-    direction: Direction,
-    /// It is this operation's turn, to be given on.
-    mine: bool,
-}
-
-impl<'a> Turn<'a> {
-    pub(super) fn new(entry: &'a Entry, direction: Direction) -> Turn<'a> {
-        Turn {
-            entry,
-            direction,
-            mine: false,
-        }
-    }
-
-    /// Waits until the operation may be tried (again). `None`: the deadline passed first.
-    pub(super) fn wait(&mut self, deadline: Option<Instant>) -> io::Result<Option<Seen>> {
-        let Turn {
-            entry, direction, ..
-        } = *self;
-        let waiter = Waiter::new();
-        {
-            let mut waiting = entry.waiting.lock();
-            entry.settle_locked(&mut waiting)?;
-            let mut state = entry.state.load(Ordering::Acquire);
-            loop {
-                if state & direction.ready() != 0 && (self.mine || state & direction.turn() == 0) {
-                    return Ok(Some(Seen(state)));
-                }
-                let mut new = state | direction.queued();
-                if self.mine {
-                    new &= !direction.turn();
-                }
-                match entry.state.compare_exchange_weak(
-                    state,
-                    new,
-                    Ordering::AcqRel,
-                    Ordering::Acquire,
-                ) {
-                    Ok(_) => break,
-                    Err(now) => state = now,
-                }
-            }
-            let list = &mut waiting.lists[direction as usize];
-            // SAFETY: `waiter` stays where it is until `Linked` has made sure that it is in no list.
-            unsafe {
-                if self.mine {
-                    list.push_front(&waiter)
-                } else {
-                    list.push_back(&waiter)
-                }
-            }
-            self.mine = false;
-        }
-        let linked = Linked {
-            entry,
-            direction,
-            waiter: &waiter,
+        let end = |state: u32| match drained {
+            Some(seen) if seen.is_recent(state) => state & !(direction.ready() | direction.turn()),
+            _ => state & !direction.turn(),
         };
-        if waiter.signal.wait_until(deadline) {
-            // The waker has unlinked it.
-            std::mem::forget(linked);
-            self.mine = true;
-            return Ok(Some(Seen(entry.state.load(Ordering::Acquire))));
+        let alone = self.update(|state| (state & direction.queued() == 0).then(|| end(state)));
+        if !alone {
+            let mut locked = self.lock();
+            locked.state = end(locked.state);
+            locked.hand_on(direction);
         }
-        drop(linked);
-        Ok(None)
     }
 
-    /// The operation is done; `drained` if it returned a short count.
+    /// Where the first waiter of a direction lies, as a hint of what a dispatch will touch.
     #[inline]
-    pub(super) fn finish(self, drained: Option<Seen>) {
-        if self.mine {
-            self.entry.release(self.direction, drained);
-        } else if let Some(seen) = drained {
-            self.entry.drained(self.direction, seen);
-        }
-        std::mem::forget(self);
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        if self.mine {
-            self.entry.release(self.direction, None);
-        }
-    }
-}
-
-/// Takes a waiter out of its list when its wait ends early: by its deadline, or by unwinding.
-struct Linked<'a> {
-    entry: &'a Entry,
-    direction: Direction,
-    waiter: &'a Waiter,
-}
-
-impl Drop for Linked<'_> {
-    fn drop(&mut self) {
-        let mut waiting = self.entry.waiting.lock();
-        if self.waiter.is_linked() {
-            let list = &mut waiting.lists[self.direction as usize];
-            list.remove(self.waiter);
-            if list.is_empty() {
-                self.entry
-                    .state
-                    .fetch_and(!self.direction.queued(), Ordering::AcqRel);
-            }
-        } else if self.waiter.is_granted() {
-            self.entry.hand_on(&mut waiting, self.direction);
-        }
+    pub(super) fn first_waiter(&self, direction: Direction) -> *const Waiter {
+        self.lists[direction as usize].hint()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::turn::Turn;
     use super::*;
     use std::io::{Read, Write};
     use std::os::fd::AsRawFd;
@@ -438,7 +418,7 @@ mod tests {
     use std::sync::Mutex;
     use std::sync::atomic::AtomicBool;
     use std::thread;
-    use std::time::Duration;
+    use std::time::{Duration, Instant};
 
     /// Runs `body` with a socket pair whose first end is watched by a reactor that a thread polls.
     fn with_entry(body: impl FnOnce(&Entry, &UnixStream, UnixStream)) {
@@ -446,9 +426,7 @@ mod tests {
         let (near, far) = UnixStream::pair().unwrap();
         near.set_nonblocking(true).unwrap();
         let entry = Box::new(Entry::new(near.as_raw_fd(), Direction::Read));
-        entry
-            .settle_with(&mut entry.waiting.lock(), &reactor)
-            .unwrap();
+        entry.lock().settle_with(&reactor).unwrap();
         let done = AtomicBool::new(false);
         thread::scope(|scope| {
             let poller = scope.spawn(|| {

@@ -35,6 +35,14 @@ impl Events {
         Events(Vec::with_capacity(BATCH))
     }
 
+    /// The entry that an event names.
+    #[inline]
+    pub(super) fn entry(&self, index: usize) -> Option<*const Entry> {
+        self.0
+            .get(index)
+            .map(|event| event.data.ptr().cast_const().cast())
+    }
+
     /// The fetched events; null stands for a wake-up.
     #[inline]
     pub(super) fn iter(&self) -> impl Iterator<Item = (*const Entry, Ready)> {

@@ -7,7 +7,7 @@
 //!
 //! # Parts
 //! - [`Reactor`] (`poller.rs`): waits for events and hands them to entries; frees entries when no event can name them any more.
-//! - `Entry` (`entry.rs`): the state of one registered descriptor: what is known of its readiness, and who waits.
+//! - `Entry` (`entry.rs`, `turn.rs`, `wait_list.rs`): the state of one registered descriptor: what is known of its readiness, and who waits.
 //! - [`Source`] (`source.rs`): what a socket owns; makes an entry when it first has to wait, and takes it away when it is dropped.
 //! - `selector`: the system calls: epoll on Linux, the `polling` crate elsewhere.
 //!
@@ -17,6 +17,7 @@ mod entry;
 mod limits;
 mod poller;
 mod source;
+mod turn;
 mod wait_list;
 
 #[cfg_attr(any(target_os = "linux", target_os = "android"), path = "epoll.rs")]

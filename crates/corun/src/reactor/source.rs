@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
-use super::entry::{Direction, Entry, Turn};
+use super::entry::{Direction, Entry};
 use super::limits::Limits;
 use super::selector::{self, RawDescriptor};
+use super::turn::Turn;
 use crate::platform::poll;
 use crate::scheduler::{in_coroutine, safepoint};
 

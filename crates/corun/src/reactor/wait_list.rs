@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::scheduler::signal::Signal;
 
@@ -37,73 +38,88 @@ impl Waiter {
     }
 }
 
-/// The waiters of one direction of one descriptor; guarded by the entry's lock.
+/// The waiters of one direction of one descriptor; guarded by the entry's lock, but for `hint`.
 pub(super) struct WaitList {
-    head: *const Waiter,
-    tail: *const Waiter,
+    /// Atomic for the sake of `hint` alone.
+    head: AtomicPtr<Waiter>,
+    tail: Cell<*const Waiter>,
 }
-
-// SAFETY: the list is only touched under its entry's lock, and the nodes' links likewise.
-unsafe impl Send for WaitList {}
 
 impl WaitList {
     pub(super) const fn new() -> WaitList {
         WaitList {
-            head: ptr::null(),
-            tail: ptr::null(),
+            head: AtomicPtr::new(ptr::null_mut()),
+            tail: Cell::new(ptr::null()),
         }
     }
 
+    #[inline]
+    fn head(&self) -> *const Waiter {
+        self.head.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn set_head(&self, head: *const Waiter) {
+        self.head.store(head.cast_mut(), Ordering::Relaxed);
+    }
+
+    #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.head.is_null()
+        self.head().is_null()
+    }
+
+    /// The first waiter if there is one, or was: to be read without the lock, and never to be looked into.
+    #[inline]
+    pub(super) fn hint(&self) -> *const Waiter {
+        self.head()
     }
 
     /// Links a waiter at the end.
     ///
     /// # Safety
     /// The waiter must stay where it is until it was popped or removed.
-    pub(super) unsafe fn push_back(&mut self, waiter: &Waiter) {
+    pub(super) unsafe fn push_back(&self, waiter: &Waiter) {
         waiter.linked.set(true);
         waiter.next.set(ptr::null());
-        waiter.prev.set(self.tail);
-        if self.tail.is_null() {
-            self.head = waiter;
+        waiter.prev.set(self.tail.get());
+        if self.tail.get().is_null() {
+            self.set_head(waiter);
         } else {
             // SAFETY: linked nodes are alive.
-            unsafe { (*self.tail).next.set(waiter) };
+            unsafe { (*self.tail.get()).next.set(waiter) };
         }
-        self.tail = waiter;
+        self.tail.set(waiter);
     }
 
     /// Links a waiter before all others.
     ///
     /// # Safety
     /// As for `push_back`.
-    pub(super) unsafe fn push_front(&mut self, waiter: &Waiter) {
+    pub(super) unsafe fn push_front(&self, waiter: &Waiter) {
         waiter.linked.set(true);
         waiter.prev.set(ptr::null());
-        waiter.next.set(self.head);
-        if self.head.is_null() {
-            self.tail = waiter;
+        waiter.next.set(self.head());
+        if self.head().is_null() {
+            self.tail.set(waiter);
         } else {
             // SAFETY: linked nodes are alive.
-            unsafe { (*self.head).prev.set(waiter) };
+            unsafe { (*self.head()).prev.set(waiter) };
         }
-        self.head = waiter;
+        self.set_head(waiter);
     }
 
     /// Unlinks a waiter that is in this list.
-    pub(super) fn remove(&mut self, waiter: &Waiter) {
+    pub(super) fn remove(&self, waiter: &Waiter) {
         debug_assert!(waiter.linked.get());
         let (prev, next) = (waiter.prev.get(), waiter.next.get());
         if prev.is_null() {
-            self.head = next;
+            self.set_head(next);
         } else {
             // SAFETY: linked nodes are alive.
             unsafe { (*prev).next.set(next) };
         }
         if next.is_null() {
-            self.tail = prev;
+            self.tail.set(prev);
         } else {
             // SAFETY: linked nodes are alive.
             unsafe { (*next).prev.set(prev) };
@@ -111,23 +127,11 @@ impl WaitList {
         waiter.linked.set(false);
     }
 
-    /// The first waiter, which stays linked.
-    pub(super) fn first(&self) -> Option<&Waiter> {
-        // SAFETY: linked nodes are alive, and stay so while the entry's lock is held.
-        unsafe { self.head.as_ref() }
-    }
-
-    /// Whether exactly one waiter is linked.
-    pub(super) fn is_single(&self) -> bool {
-        !self.head.is_null() && self.head == self.tail
-    }
-
-    /// Unlinks the first waiter, gives it its turn and wakes it. `false` if it had given up at the same time.
-    ///
-    /// # Panics
-    /// If the list is empty.
-    pub(super) fn grant_first(&mut self) -> bool {
-        let waiter: *const Waiter = self.first().expect("a waiter");
+    /// Unlinks the first waiter, of whom there is one, gives it its turn and wakes it. `false` if it had given up at the same time.
+    #[inline]
+    pub(super) fn grant_first(&self) -> bool {
+        let waiter = self.head();
+        debug_assert!(!waiter.is_null());
         // SAFETY: it is linked, hence alive; if it gives up it needs the entry's lock, which the caller holds, before it goes away.
         unsafe {
             self.remove(&*waiter);

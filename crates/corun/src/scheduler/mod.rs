@@ -19,7 +19,7 @@ mod idle;
 mod inbox;
 pub(crate) mod lock;
 pub(crate) mod overflow;
-mod run_queue;
+pub(crate) mod run_queue;
 pub(crate) mod signal;
 mod spawn_list;
 pub(crate) mod stacks;

@@ -109,7 +109,7 @@ impl RunQueue {
 
 /// Hints that the lines at and above a suspended stack pointer are needed soon. Any address is harmless.
 #[inline(always)]
-fn prefetch(address: usize) {
+pub(crate) fn prefetch(address: usize) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch never faults and changes no state that a program can see.
     unsafe {
