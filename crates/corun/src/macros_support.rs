@@ -67,7 +67,7 @@ fn run<T: Termination + 'static>(handle: &Handle, name: &str, f: fn() -> T) -> E
         code
     };
     // The panic was reported where it happened; from here it goes on as one of this thread.
-    let spawned = Builder::new().name(name).spawn_on(handle, body);
+    let spawned = Builder::new().name(name.into()).spawn_on(handle, body);
     let spawned = spawned
         .unwrap_or_else(|error| panic!("failed to start the coroutine of `{name}`: {error}"));
     JoinHandle::join(spawned).unwrap_or_else(|payload| resume_unwind(payload))

@@ -40,7 +40,9 @@ fn assert_reported(output: &Output, parts: &[&str]) {
 #[test]
 fn recursion_in_a_named_coroutine() {
     let output = bad::in_child("recursion_in_a_named_coroutine", &[], || {
-        let handle = Builder::new().name("deep diver").spawn(|| recurse(0));
+        let handle = Builder::new()
+            .name("deep diver".into())
+            .spawn(|| recurse(0));
         let _ = handle.unwrap().join();
     });
     assert_reported(
@@ -70,7 +72,7 @@ fn recursion_in_a_coroutine_without_a_name() {
 fn a_frame_of_48_kib_without_probes() {
     let output = bad::in_child("a_frame_of_48_kib_without_probes", &[], || {
         let handle = Builder::new()
-            .name("written in C")
+            .name("written in C".into())
             .spawn(|| unprobed(0, 48 * 1024));
         let _ = handle.unwrap().join();
     });
@@ -80,7 +82,7 @@ fn a_frame_of_48_kib_without_probes() {
 #[test]
 fn a_stack_of_its_own_size() {
     let output = bad::in_child("a_stack_of_its_own_size", &[], || {
-        let builder = Builder::new().name("large").stack_size(1 << 20);
+        let builder = Builder::new().name("large".into()).stack_size(1 << 20);
         let _ = builder.spawn(|| recurse(0)).unwrap().join();
     });
     assert_reported(&output, &["coroutine 'large' (", "its stack of 1024 KiB"]);
@@ -99,7 +101,7 @@ fn the_variable_sets_the_size() {
 fn beside_many_others_after_switches() {
     let output = bad::in_child("beside_many_others_after_switches", &[], || {
         let others: Vec<_> = (0..1000).map(|_| corun::spawn(corun::park)).collect();
-        let diver = Builder::new().name("diver").spawn(|| {
+        let diver = Builder::new().name("diver".into()).spawn(|| {
             (0..100).for_each(|_| corun::yield_now());
             recurse(0)
         });
@@ -115,7 +117,7 @@ fn on_a_local_runtime() {
         let runtime = LocalRuntime::new().unwrap();
         runtime.block_on(|| {
             let _ = Builder::new()
-                .name("local")
+                .name("local".into())
                 .spawn_local(|| recurse(0))
                 .unwrap()
                 .join();
@@ -129,7 +131,7 @@ fn a_generator_is_not_taken_for_the_coroutine_that_uses_it() {
     let name = "a_generator_is_not_taken_for_the_coroutine_that_uses_it";
     let output = bad::in_child(name, &[], || {
         let user = Builder::new()
-            .name("user")
+            .name("user".into())
             .spawn(|| corun_context::Generator::<u64>::new(|to| to.suspend(recurse(0))).next());
         let _ = user.unwrap().join();
     });

@@ -33,7 +33,7 @@ fn named_and_unnamed() {
         assert!(!lines[at("on a plain thread") - 2].starts_with("coroutine"));
         return;
     }
-    let named = corun::Builder::new().name("the worst one");
+    let named = corun::Builder::new().name("the worst one".into());
     assert!(
         named
             .spawn(|| panic!("on purpose"))
@@ -73,7 +73,12 @@ fn the_hook_of_the_program_still_runs_and_may_block() {
         assert_eq!(std::thread::current().id(), thread);
         eprintln!("the program's hook: left");
     }));
-    let spawn = |name: &str| corun::Builder::new().name(name).spawn(|| panic!()).unwrap();
+    let spawn = |name: &str| {
+        corun::Builder::new()
+            .name(name.into())
+            .spawn(|| panic!())
+            .unwrap()
+    };
     let coroutines = [spawn("first"), spawn("second")];
     for coroutine in coroutines {
         assert!(coroutine.join().is_err());

@@ -8,7 +8,7 @@ use corun::{Builder, State};
 #[corun::test(workers = [1, 2, 8])]
 fn names() {
     let named = Builder::new()
-        .name("a name, in UTF-8: ünïcödé")
+        .name("a name, in UTF-8: ünïcödé".into())
         .spawn(|| corun::current().name().map(String::from));
     let named = named.unwrap();
     assert_eq!(named.coroutine().name(), Some("a name, in UTF-8: ünïcödé"));
@@ -21,7 +21,7 @@ fn names() {
     assert_eq!(unnamed.join().unwrap(), None);
     // A `String` as with std, and not only a `&str`.
     let owned = Builder::new()
-        .name(String::from("owned"))
+        .name("owned".to_owned())
         .spawn(|| ())
         .unwrap();
     assert_eq!(owned.coroutine().name(), Some("owned"));
@@ -30,7 +30,7 @@ fn names() {
 
 #[corun::test(workers = [1, 2, 8])]
 fn a_name_outlives_the_coroutine_in_its_handles() {
-    let handle = Builder::new().name("gone").spawn(|| ()).unwrap();
+    let handle = Builder::new().name("gone".into()).spawn(|| ()).unwrap();
     let coroutine = handle.coroutine().clone();
     handle.join().unwrap();
     assert_eq!(

@@ -140,7 +140,7 @@ fn handles_tell_when_they_are_finished_and_who_they_are() {
         }
         assert_eq!(handle.join().unwrap(), id);
         let named = corun::Builder::new()
-            .name("scoped")
+            .name("scoped".into())
             .spawn_scoped(scope, || corun::current().name().map(String::from));
         assert_eq!(named.unwrap().join().unwrap().as_deref(), Some("scoped"));
     });

@@ -19,7 +19,7 @@ use crate::scheduler::worker::{Seat, Worker};
 ///
 /// # Examples
 /// ```
-/// let handle = corun::Builder::new().name("worker bee").spawn(|| {
+/// let handle = corun::Builder::new().name("worker bee".into()).spawn(|| {
 ///     assert_eq!(corun::current().name(), Some("worker bee"));
 /// }).unwrap();
 /// handle.join().unwrap();

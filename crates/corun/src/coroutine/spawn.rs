@@ -72,7 +72,7 @@ where
 ///
 /// # Examples
 /// ```
-/// let deep = corun::Builder::new().name("deep").stack_size(1 << 20);
+/// let deep = corun::Builder::new().name("deep".into()).stack_size(1 << 20);
 /// let handle = deep.spawn(|| corun::current().name().map(String::from)).unwrap();
 /// assert_eq!(handle.join().unwrap().as_deref(), Some("deep"));
 /// ```
@@ -90,8 +90,8 @@ impl Builder {
     }
 
     /// Names the coroutine: in panic messages, in reports of overflows and stalls, and by [`Coroutine::name`](crate::Coroutine::name).
-    pub fn name(mut self, name: impl Into<String>) -> Builder {
-        self.name = Some(name.into());
+    pub fn name(mut self, name: String) -> Builder {
+        self.name = Some(name);
         self
     }
 
