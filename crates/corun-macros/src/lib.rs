@@ -22,7 +22,7 @@ use proc_macro::TokenStream;
 /// - `crate = "path"`: where to find the `corun` crate when it goes by another name.
 ///
 /// # Examples
-/// ```ignore
+/// ```
 /// #[corun::main(workers = 2)]
 /// fn main() -> std::io::Result<()> {
 ///     let listener = corun::net::TcpListener::bind("127.0.0.1:0")?;
@@ -46,7 +46,7 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 /// - `crate = "path"`: where to find the `corun` crate when it goes by another name.
 ///
 /// # Examples
-/// ```ignore
+/// ```
 /// #[corun::test(workers = [1, 2, 8])]
 /// fn answers() {
 ///     assert_eq!(corun::spawn(|| 42).join().unwrap(), 42);
