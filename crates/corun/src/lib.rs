@@ -58,3 +58,8 @@ pub mod thread {
     pub use crate::time::{sleep, sleep_until};
     pub use std::thread::{Result, available_parallelism, panicking};
 }
+
+/// Compiles the programs of the README with the other examples of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
