@@ -50,7 +50,7 @@ fn recursion_in_a_named_coroutine() {
         &[
             "coroutine 'deep diver' (",
             "bad_stack_overflow.rs:",
-            "has overflowed its stack of 256 KiB",
+            "has overflowed its stack of 184 KiB",
             "corun::Builder::stack_size",
             "CORUN_STACK_SIZE=1M",
         ],
@@ -123,7 +123,7 @@ fn on_a_local_runtime() {
                 .join();
         });
     });
-    assert_reported(&output, &["coroutine 'local' (", "256 KiB"]);
+    assert_reported(&output, &["coroutine 'local' (", "184 KiB"]);
 }
 
 #[test]

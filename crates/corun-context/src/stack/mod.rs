@@ -37,10 +37,10 @@ pub use unguarded::UnguardedStack;
 #[cfg(all(feature = "std", unix))]
 pub use {os::OsStack, pool::StackPool, slab::SlabStack};
 
-/// The usable bytes of a stack by default, next to which 64 KiB of guard and a page for staggering make up its slot.
+/// The usable bytes of a stack by default, next to which 64 KiB of guard and a page for staggering make up its slot of 63 pages, 252 KiB.
 ///
 /// It takes memory page by page, as it is touched: 4 KiB at first.
-pub const DEFAULT_SIZE: usize = 192 * 1024;
+pub const DEFAULT_SIZE: usize = 184 * 1024;
 
 /// The smallest stack that can be asked for, in usable bytes.
 pub const MIN_SIZE: usize = 16 * 1024;

@@ -41,12 +41,12 @@ impl Class {
         }
         let page = sys::page_size();
         // Sizes that differ by little share a class, so that the number of classes is bounded: four to each doubling.
-        let usable = size.next_multiple_of((size.next_power_of_two() / 8).max(page));
+        // A page of each slot is for the stagger. The pitch is an odd number of pages: one less than a round number.
         let guard = GUARD.next_multiple_of(page);
-        // The stagger takes a page, and the pitch is an odd number of pages.
-        let pages = (guard + usable) / page + 1;
+        let unit = (size.next_power_of_two() / 8).max(2 * page);
         let layout = Layout {
-            pitch: (pages | 1) * page,
+            pitch: guard.next_multiple_of(2 * page) + (size + 2 * page).next_multiple_of(unit)
+                - page,
             guard,
         };
 

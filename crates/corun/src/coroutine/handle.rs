@@ -25,6 +25,7 @@ use crate::scheduler::worker::{Seat, Worker};
 /// handle.join().unwrap();
 /// ```
 #[derive(PartialEq, Eq)]
+#[repr(transparent)]
 pub struct Coroutine(TaskRef);
 
 // SAFETY: what a handle reaches of the block is atomic, immutable or locked.
@@ -53,13 +54,10 @@ pub enum State {
 }
 
 impl Coroutine {
-    /// Takes over one reference.
-    pub(crate) fn from_reference(task: TaskRef) -> Coroutine {
-        Coroutine(task)
-    }
-
-    pub(crate) fn task(&self) -> TaskRef {
-        self.0
+    /// A handle in the place of a reference that somebody else holds and gives up.
+    pub(crate) fn from_ref(task: &TaskRef) -> &Coroutine {
+        // SAFETY: a handle is a transparent wrapper; the destructor of this one cannot run, as it is borrowed.
+        unsafe { &*ptr::from_ref(task).cast::<Coroutine>() }
     }
 
     /// The coroutine's number.
@@ -107,7 +105,7 @@ impl Coroutine {
 
     /// Wakes the coroutine from [`park`](crate::park), or lets its next `park` return at once.
     pub fn unpark(&self) {
-        self.0.meta().parker.unpark();
+        self.0.header().parker.unpark();
     }
 }
 

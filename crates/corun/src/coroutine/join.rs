@@ -1,8 +1,6 @@
 //! Waiting for a coroutine's result.
 
 use std::fmt;
-use std::marker::PhantomData;
-use std::mem::ManuallyDrop;
 use std::thread;
 
 use crate::coroutine::handle::{Coroutine, current_task};
@@ -22,9 +20,7 @@ use crate::scheduler::worker::Worker;
 /// assert_eq!(handle.join().unwrap(), "done");
 /// ```
 pub struct JoinHandle<T> {
-    coroutine: ManuallyDrop<Coroutine>,
     join: JoinRef<T>,
-    result: PhantomData<T>,
 }
 
 // SAFETY: the handle gives access to the result, by value, and to a `Coroutine`, which is `Send`.
@@ -34,13 +30,7 @@ unsafe impl<T> Sync for JoinHandle<T> {}
 
 impl<T> JoinHandle<T> {
     pub(crate) fn new(join: JoinRef<T>) -> JoinHandle<T> {
-        // One reference for both fields; `Drop` gives it up once.
-        let coroutine = ManuallyDrop::new(Coroutine::from_reference(join.task));
-        JoinHandle {
-            coroutine,
-            join,
-            result: PhantomData,
-        }
+        JoinHandle { join }
     }
 
     /// Waits until the coroutine has ended and returns what its closure returned; a plain thread is blocked meanwhile.
@@ -52,7 +42,7 @@ impl<T> JoinHandle<T> {
     ///
     /// # Panics
     /// If a coroutine joins itself.
-    #[inline]
+    #[inline(always)]
     pub fn join(mut self) -> thread::Result<T> {
         self.wait();
         match self.join.take() {
@@ -63,7 +53,7 @@ impl<T> JoinHandle<T> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn wait(&self) {
         let task = self.join.task;
         if task.ended().is_some() {
@@ -71,12 +61,13 @@ impl<T> JoinHandle<T> {
         }
         assert!(task != current_task(), "a coroutine cannot join itself");
         let signal = Signal::new();
-        if !task.set_joiner(&signal) {
-            return;
-        }
-        match Worker::suspendable() {
-            Some(worker) if worker.take_unstarted(task) => signal.wait_starting(task),
-            _ => signal.wait(),
+        if let Some(worker) = Worker::suspendable()
+            && worker.take_unstarted(task)
+        {
+            task.set_joiner_of_unstarted(&signal);
+            signal.wait_starting(worker, task);
+        } else if task.set_joiner(&signal) {
+            signal.wait();
         }
     }
 
@@ -92,12 +83,12 @@ impl<T> JoinHandle<T> {
 
     /// The coroutine that this is the handle of.
     pub fn coroutine(&self) -> &Coroutine {
-        &self.coroutine
+        Coroutine::from_ref(&self.join.task)
     }
 
     /// The same as [`coroutine`](JoinHandle::coroutine), under std's name.
     pub fn thread(&self) -> &Coroutine {
-        &self.coroutine
+        Coroutine::from_ref(&self.join.task)
     }
 
     /// Ends the handle. Returns whether the coroutine had ended in a panic that nobody has seen.
@@ -115,15 +106,14 @@ impl<T> Drop for JoinHandle<T> {
     #[inline]
     fn drop(&mut self) {
         self.detach();
-        // SAFETY: dropped once, here.
-        unsafe { ManuallyDrop::drop(&mut self.coroutine) };
+        self.join.task.release();
     }
 }
 
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinHandle")
-            .field("coroutine", &*self.coroutine)
+            .field("coroutine", self.coroutine())
             .finish_non_exhaustive()
     }
 }

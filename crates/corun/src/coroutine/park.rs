@@ -1,62 +1,98 @@
 //! `park` and `unpark`, with the token of `std::thread`.
 //!
-//! The token and the parked one's signal lie together under a spin lock, by the rule of all wait lists here: a waker finds the
-//! signal under the lock and notifies it under the lock, and a waiter whose time is up takes it out under the lock. So no
-//! waker ever holds a signal that has gone.
+//! Token, waiter and lock share one word of the coroutine's block, so that parking allocates nothing. The rule is that of all wait lists
+//! here: a waker finds the signal under the lock and notifies it under the lock, and a waiter whose time is up takes it out under the lock.
+//! So no waker ever holds a signal that has gone.
 
+use std::hint;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::coroutine::handle::current_task;
-use crate::scheduler::lock::SpinLock;
 use crate::scheduler::signal::Signal;
 
+/// Null, [`TOKEN`] or the signal of the parked owner; with [`LOCKED`] added while somebody works on it.
 pub(crate) struct Parker {
-    state: SpinLock<ParkState>,
+    word: AtomicPtr<Signal>,
 }
 
-enum ParkState {
-    Empty,
-    Token,
-    Waiting(*const Signal),
-}
-
-// SAFETY: the signal is made to be notified from other threads, and reached under the lock only.
-unsafe impl Send for ParkState {}
+const TOKEN: *mut Signal = ptr::without_provenance_mut(1);
+/// A bit that the alignment of a signal leaves free.
+const LOCKED: usize = 2;
+const _: () = assert!(align_of::<Signal>() > LOCKED);
 
 impl Parker {
-    pub(crate) fn new() -> Parker {
+    pub(crate) const fn new() -> Parker {
         Parker {
-            state: SpinLock::new(ParkState::Empty),
+            word: AtomicPtr::new(ptr::null_mut()),
         }
     }
 
-    pub(crate) fn unpark(&self) {
-        let mut state = self.state.lock();
-        if let ParkState::Waiting(signal) = *state {
-            // SAFETY: a signal found under the lock is alive.
-            unsafe { Signal::notify(signal) };
+    /// Waits for the lock, which others hold for a few instructions, and returns what it guards.
+    #[inline(always)]
+    fn lock(&self) -> *mut Signal {
+        let mut spins = 0;
+        loop {
+            let word = self.word.load(Ordering::Relaxed);
+            if word.addr() & LOCKED == 0 {
+                let locked = word.map_addr(|a| a | LOCKED);
+                let exchanged = self.word.compare_exchange_weak(
+                    word,
+                    locked,
+                    Ordering::Acquire,
+                    Ordering::Relaxed,
+                );
+                if exchanged.is_ok() {
+                    return word;
+                }
+            }
+            spins += 1;
+            if spins < 64 {
+                hint::spin_loop();
+            } else {
+                thread::yield_now();
+            }
         }
-        *state = ParkState::Token;
+    }
+
+    #[inline(always)]
+    fn unlock(&self, word: *mut Signal) {
+        self.word.store(word, Ordering::Release);
+    }
+
+    #[inline]
+    pub(crate) fn unpark(&self) {
+        let word = self.lock();
+        if !word.is_null() && word != TOKEN {
+            // SAFETY: a signal found under the lock is alive.
+            unsafe { Signal::notify(word) };
+        }
+        self.unlock(TOKEN);
     }
 
     /// Called by the owner alone.
+    #[inline(always)]
     fn park(&self, deadline: Option<Instant>) {
-        if matches!(*self.state.lock(), ParkState::Token) {
-            *self.state.lock() = ParkState::Empty;
+        if self.word.load(Ordering::Relaxed) == TOKEN {
+            self.lock();
+            self.unlock(ptr::null_mut());
             return;
         }
         let signal = Signal::new();
-        {
-            let mut state = self.state.lock();
-            if matches!(*state, ParkState::Token) {
-                *state = ParkState::Empty;
-                return;
-            }
-            *state = ParkState::Waiting(&raw const signal);
+        if self.lock() == TOKEN {
+            self.unlock(ptr::null_mut());
+            return;
         }
-        signal.wait_until(deadline);
+        self.unlock(ptr::from_ref(&signal).cast_mut());
+        match deadline {
+            None => signal.wait(),
+            Some(_) => _ = signal.wait_until(deadline),
+        }
         // Takes the token that the waker left, or the signal back that nobody notified.
-        *self.state.lock() = ParkState::Empty;
+        self.lock();
+        self.unlock(ptr::null_mut());
     }
 }
 
@@ -77,8 +113,9 @@ impl Parker {
 /// sleeper.coroutine().unpark();
 /// assert_eq!(sleeper.join().unwrap(), "awake");
 /// ```
+#[inline(always)]
 pub fn park() {
-    current_task().meta().parker.park(None);
+    current_task().header().parker.park(None);
 }
 
 /// As [`park`], but returns after `timeout` at the latest, never before it unless the token came.
@@ -94,5 +131,5 @@ pub fn park() {
 pub fn park_timeout(timeout: Duration) {
     // A time too far away to be told is for ever.
     let deadline = Instant::now().checked_add(timeout);
-    current_task().meta().parker.park(deadline);
+    current_task().header().parker.park(deadline);
 }

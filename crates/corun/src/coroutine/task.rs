@@ -10,8 +10,8 @@
 //! - `next` and `prev` link the block into the list of unstarted coroutines that `place` names, under that
 //!   list's lock. Once started they are reused: `next` points to the [`Control`] block on the stack, `prev` to the worker's [`Seat`].
 //!
-//! The block is 56 bytes before the closure, so that a million parked coroutines with their guard, one stack page and its
-//! share of the page tables fit 4,700 bytes each. That is why rarely used fields live in a [`Meta`] made on demand.
+//! The block is 64 bytes before the closure, so that a million parked coroutines with their guard, one stack page and its
+//! share of the page tables fit 4,700 bytes each. That is why a name and a stack size live in a [`Meta`] of their own.
 
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
@@ -25,6 +25,7 @@ use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering, fence};
 
 use crate::coroutine::local_map::LocalMap;
 use crate::coroutine::park::Parker;
+use crate::scheduler::blocks;
 use crate::scheduler::signal::Signal;
 use crate::scheduler::stacks::Pooled;
 
@@ -56,9 +57,10 @@ pub(crate) struct Header {
     pub(crate) next: AtomicPtr<()>,
     pub(crate) prev: AtomicPtr<()>,
     /// A `&'static Location` (the spawn site), or, with the lowest bit set, a `Box<Meta>`.
-    meta: AtomicPtr<()>,
+    meta: *mut (),
     /// Null, the signal of whoever joins, or how the coroutine ended.
     joiner: AtomicPtr<Signal>,
+    pub(crate) parker: Parker,
     id: u64,
 }
 
@@ -68,7 +70,6 @@ pub(crate) struct Meta {
     pub(crate) name: Option<Box<str>>,
     /// Stack size asked for by the `Builder`; 0 is the default.
     pub(crate) stack_size: usize,
-    pub(crate) parker: Parker,
 }
 
 struct Vtable {
@@ -99,8 +100,11 @@ unsafe impl Send for TaskRef {}
 
 union Stage<F, T> {
     fresh: ManuallyDrop<F>,
-    done: ManuallyDrop<Outcome<T>>,
+    done: ManuallyDrop<Stored<T>>,
 }
+
+/// An outcome as it is stored: the payload of a panic behind one word, so that a block without a result stays small.
+type Stored<T> = Result<T, Box<Box<dyn Any + Send>>>;
 
 #[repr(C)]
 struct Task<F, T> {
@@ -147,22 +151,26 @@ impl TaskRef {
     /// Makes a coroutine with two references: the scheduler's and the join handle's.
     #[inline]
     pub(crate) fn new<B: Body>(body: B, id: u64, meta: MetaInit) -> (TaskRef, JoinRef<B::Output>) {
-        let task = Box::new(Task::<B, B::Output> {
+        let task = Task::<B, B::Output> {
             header: Header {
                 references: AtomicU32::new(2),
                 place: AtomicU32::new(PLACE_TRANSIT),
                 vtable: &Table::<B>::VTABLE,
                 next: AtomicPtr::new(ptr::null_mut()),
                 prev: AtomicPtr::new(ptr::null_mut()),
-                meta: AtomicPtr::new(meta.into_raw()),
+                meta: meta.into_raw(),
                 joiner: AtomicPtr::new(ptr::null_mut()),
+                parker: Parker::new(),
                 id,
             },
             stage: UnsafeCell::new(Stage {
                 fresh: ManuallyDrop::new(body),
             }),
-        });
-        let task = TaskRef(NonNull::from(Box::leak(task)).cast());
+        };
+        let block = blocks::allocate::<Task<B, B::Output>>();
+        // SAFETY: the block was made for such a value.
+        unsafe { block.write(task) };
+        let task = TaskRef(block.cast());
         (
             task,
             JoinRef {
@@ -215,6 +223,13 @@ impl TaskRef {
         unsafe { (self.header().vtable.dealloc)(self.0) }
     }
 
+    /// Stores a joiner of a coroutine that cannot end meanwhile: one that the caller has taken out of its list.
+    #[inline(always)]
+    pub(crate) fn set_joiner_of_unstarted(self, signal: &Signal) {
+        let signal = ptr::from_ref(signal).cast_mut();
+        self.header().joiner.store(signal, Ordering::Release);
+    }
+
     /// Stores a joiner unless the coroutine has ended. At most one exists: the owner of the join handle.
     pub(crate) fn set_joiner(self, signal: &Signal) -> bool {
         let signal = ptr::from_ref(signal).cast_mut();
@@ -242,8 +257,7 @@ impl TaskRef {
     }
 
     fn meta_ref(&self) -> Result<&Meta, &'static Location<'static>> {
-        // Acquire pairs with the exchange in `meta`.
-        let raw = self.header().meta.load(Ordering::Acquire);
+        let raw = self.header().meta;
         if raw.addr() & 1 == 1 {
             // SAFETY: a tagged pointer is a boxed `Meta`, which lives as long as the block.
             Ok(unsafe { &*raw.map_addr(|a| a & !1).cast::<Meta>() })
@@ -265,28 +279,6 @@ impl TaskRef {
     pub(crate) fn stack_size(&self) -> usize {
         self.meta_ref().map_or(0, |meta| meta.stack_size)
     }
-
-    /// The rare fields, made on first use.
-    pub(crate) fn meta(&self) -> &Meta {
-        let site = match self.meta_ref() {
-            Ok(meta) => return meta,
-            Err(site) => site,
-        };
-        let fresh = MetaInit::Full(Box::new(Meta::new(site))).into_raw();
-        let old = ptr::from_ref(site).cast_mut().cast::<()>();
-        let exchanged =
-            self.header()
-                .meta
-                .compare_exchange(old, fresh, Ordering::AcqRel, Ordering::Acquire);
-        if exchanged.is_err() {
-            // SAFETY: `fresh` was made above and nobody saw it.
-            drop(unsafe { Box::from_raw(fresh.map_addr(|a| a & !1).cast::<Meta>()) });
-        }
-        match self.meta_ref() {
-            Ok(meta) => meta,
-            Err(_) => unreachable!("the exchange above, or another thread's, stored a Meta"),
-        }
-    }
 }
 
 impl Meta {
@@ -295,7 +287,6 @@ impl Meta {
             site,
             name: None,
             stack_size: 0,
-            parker: Parker::new(),
         }
     }
 }
@@ -332,7 +323,14 @@ impl<T> JoinRef<T> {
         // not taken before.
         unsafe {
             let offset = header.vtable.stage_offset;
-            Some(self.task.0.byte_add(offset).cast::<Outcome<T>>().read())
+            Some(
+                self.task
+                    .0
+                    .byte_add(offset)
+                    .cast::<Stored<T>>()
+                    .read()
+                    .map_err(|payload| *payload),
+            )
         }
     }
 
@@ -356,20 +354,27 @@ impl<T> JoinRef<T> {
 }
 
 /// Publishes that the result stands, and wakes the joiner. Returns whether there is nobody left to read the result.
+#[inline(always)]
 fn complete(task: TaskRef, ended: *mut Signal) -> bool {
     let header = task.header();
     // The last reference: the handle is gone, and nobody can make a new one.
     if header.references.load(Ordering::Acquire) == 1 {
         return true;
     }
-    // Release: the result comes first (pairs with `take` and `ended`). Acquire: the joiner's signal is complete.
-    let joiner = header.joiner.swap(ended, Ordering::AcqRel);
+    let mut joiner = header.joiner.load(Ordering::Acquire);
+    if joiner.is_null() {
+        // Release: the result comes first (pairs with `take` and `ended`). Acquire: the joiner's signal is complete.
+        joiner = header.joiner.swap(ended, Ordering::AcqRel);
+    } else if joiner != DETACHED {
+        // A joiner waits until this is done, so nobody else changes the field: an exchange can be spared.
+        header.joiner.store(ended, Ordering::Release);
+    }
     if joiner == DETACHED {
         return true;
     }
     if !joiner.is_null() {
-        // SAFETY: a joiner waits for exactly this call, so its signal is alive.
-        unsafe { Signal::notify(joiner) };
+        // SAFETY: a joiner waits for exactly this call, so its signal is alive; nobody else notifies it.
+        unsafe { Signal::notify_joiner(joiner) };
     }
     false
 }
@@ -419,7 +424,7 @@ impl<B: Body> Table<B> {
         let failed = outcome.is_err();
         let stage = Self::stage(task.0);
         // SAFETY: the stage is empty, and nobody reads it before `complete`.
-        unsafe { (*stage).done = ManuallyDrop::new(outcome) };
+        unsafe { (*stage).done = ManuallyDrop::new(outcome.map_err(Box::new)) };
         let unseen = complete(task, if failed { FAILED } else { COMPLETED });
         if unseen {
             // SAFETY: the handle is gone and has left the result to this coroutine.
@@ -432,11 +437,12 @@ impl<B: Body> Table<B> {
     unsafe fn dealloc(task: NonNull<Header>) {
         // SAFETY: the caller holds the last reference and has dropped the result.
         unsafe {
-            let meta = task.as_ref().meta.load(Ordering::Relaxed);
+            let meta = task.as_ref().meta;
             if meta.addr() & 1 == 1 {
                 drop(Box::from_raw(meta.map_addr(|a| a & !1).cast::<Meta>()));
             }
-            drop(Box::from_raw(task.cast::<Task<B, B::Output>>().as_ptr()));
+            // Nothing else in the block has a destructor to run: the stage is empty.
+            blocks::free(task.cast::<Task<B, B::Output>>());
         }
     }
 }

@@ -61,7 +61,7 @@ pub struct ShutdownError {
 }
 
 impl Builder {
-    /// The defaults: as many workers as the process may use processors (cgroup quotas count), 256 KiB of stack.
+    /// The defaults: as many workers as the process may use processors (cgroup quotas count), 184 KiB of stack.
     pub fn new() -> Builder {
         Builder::default()
     }
@@ -72,7 +72,7 @@ impl Builder {
         self
     }
 
-    /// The stack size of coroutines whose own builder sets none, in bytes of address space. The default is 256 KiB, or what
+    /// The stack size of coroutines whose own builder sets none, in bytes of address space. The default is 184 KiB, or what
     /// the environment variable `CORUN_STACK_SIZE` says.
     pub fn stack_size(mut self, bytes: usize) -> Builder {
         self.request.stack_size = Some(bytes);

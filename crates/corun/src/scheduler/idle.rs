@@ -23,7 +23,7 @@
 use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
-use super::worker::{Worker, lock};
+use super::worker::{Next, Worker, lock};
 use crate::coroutine::task::TaskRef;
 
 /// Values of `Shared::sleep`.
@@ -79,13 +79,16 @@ impl Worker {
             self.start(task);
             return true;
         }
-        if let Some(task) = self.pop_fresh() {
-            self.start(task);
-            return true;
-        }
-        if let Some(context) = self.run_queue.pop() {
-            self.resume(context);
-            return true;
+        match self.pick() {
+            Some(Next::Continue(context)) => {
+                self.resume(context);
+                return true;
+            }
+            Some(Next::Start(task)) => {
+                self.start(task);
+                return true;
+            }
+            None => {}
         }
         if let Some(task) = self.shared.scheduler.injected.pop() {
             self.chain_wake();

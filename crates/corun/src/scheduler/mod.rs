@@ -14,6 +14,7 @@
 //! - Migration of started coroutines behind a safe API (may, generator, open-coroutine): unsound, see docs/safety.md.
 //! - A scheduler context through which every switch goes: two switches per suspension instead of one.
 
+pub(crate) mod blocks;
 mod fork;
 mod idle;
 mod inbox;

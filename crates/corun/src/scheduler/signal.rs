@@ -84,7 +84,7 @@ impl Signal {
     }
 
     /// Waits for the notification.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn wait(&self) {
         // Acquire pairs with the notifier's release: what it did before is seen after.
         if self
@@ -104,19 +104,13 @@ impl Signal {
         }
     }
 
-    /// Waits for the notification, and has the worker run `task` at once in the meantime.
-    pub(crate) fn wait_starting(&self, task: TaskRef) {
-        let parked =
-            self.state
-                .compare_exchange(EMPTY, PARKED, Ordering::AcqRel, Ordering::Acquire);
-        match Worker::suspendable() {
-            Some(worker) if parked.is_ok() && !self.shared.is_null() => {
-                worker.park_and_start(self.context.as_ptr(), task);
-            }
-            _ => unreachable!(
-                "only the task can notify, and only a coroutine takes one out of its worker's list"
-            ),
-        }
+    /// Waits for the notification, and has the worker run `task` at once in the meantime. Only the task may notify.
+    #[inline(always)]
+    pub(crate) fn wait_starting(&self, worker: &Worker, task: TaskRef) {
+        debug_assert!(!self.shared.is_null());
+        // The task has not started, so nobody else can be at the state yet.
+        self.state.store(PARKED, Ordering::Release);
+        worker.park_and_start(self.context.as_ptr(), task);
     }
 
     /// Waits for the notification until `deadline` (`None`: for ever). Returns whether it was notified; if not, no later
@@ -170,6 +164,26 @@ impl Signal {
     pub(crate) unsafe fn notify(this: *const Signal) -> bool {
         // SAFETY: alive by contract.
         unsafe { Self::finish(this, NOTIFIED) }
+    }
+
+    /// Wakes the joiner of the calling coroutine, which is ending. Nobody else notifies a joiner, and it waits without a deadline. So
+    /// on its own worker nothing can come in between, no atomic exchange is needed, and it gets the caller's place.
+    ///
+    /// # Safety
+    /// As for `notify`; and this is the only call that will ever move the state.
+    #[inline(always)]
+    pub(crate) unsafe fn notify_joiner(this: *const Signal) {
+        // SAFETY: alive by contract. A waiter on this very worker is either parked, and stays so until it is scheduled below, or
+        // it is the caller itself.
+        unsafe {
+            let (state, shared) = (&(*this).state, (*this).shared);
+            if Shared::is_here(shared) && state.load(Ordering::Relaxed) == PARKED {
+                state.store(NOTIFIED, Ordering::Relaxed);
+                Shared::hand_back(this);
+            } else {
+                Self::finish(this, NOTIFIED);
+            }
+        }
     }
 
     /// Wakes the waiter because its deadline has passed.

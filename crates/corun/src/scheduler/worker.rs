@@ -7,8 +7,10 @@
 //!   it may use much stack, and a parked coroutine should fit one page.
 //! - A coroutine that suspends picks its successor itself ([`Worker::next`]) and switches to it: one switch per suspension.
 //!   Each [`TICK`]th choice is the idle context, so that inbox, timers and reactor are looked at however busy the queue is;
-//!   each [`FRESH`]th prefers a coroutine that has not started, so that a loop of `yield_now` starves nobody. Otherwise
-//!   started coroutines come first: finishing work frees stacks, starting work takes them.
+//! - Turns go in rounds: all started coroutines that were ready when the round began, then all unstarted ones that were
+//!   waiting. That is first come, first served, but for one exception: who joins a coroutine lends it its turn. A child that
+//!   has not started runs at once in its joiner's place, and when it ends the joiner goes on at once. So a tree
+//!   of spawns is walked depth first, in the cache and on few stacks, and the tick keeps that from lasting.
 //! - A stack goes back to the pool when its last frame is done with it: the entry function puts it there and
 //!   leaves by `switch_final`. Nobody else uses this worker's pool, so it cannot be taken before the switch is over.
 
@@ -22,6 +24,7 @@ use std::time::Instant;
 use corun_context::raw::{self, Context};
 
 use super::Scheduler;
+use super::blocks::Blocks;
 use super::inbox::Inbox;
 use super::run_queue::RunQueue;
 use super::signal::Signal;
@@ -34,9 +37,6 @@ use crate::time::timers::{TimerId, Timers};
 
 /// Every so many switches the worker looks at its inbox, its timers and its reactor.
 const TICK: u32 = 64;
-
-/// Every so many switches an unstarted coroutine goes before the started ones.
-const FRESH: u32 = 8;
 
 /// How many operations that were ready at once a coroutine may do before it gives way.
 const BUDGET: u32 = 128;
@@ -53,6 +53,12 @@ pub(crate) struct Worker {
     /// How many coroutines have started here and not finished. The thread must not end before they do.
     pub(super) live: Cell<usize>,
     pub(super) stacks: UnsafeCell<Stacks>,
+    /// How many started and how many unstarted coroutines are still to have their turn in this round.
+    started_left: Cell<usize>,
+    fresh_left: Cell<usize>,
+    /// The joiner of the coroutine that has just ended.
+    hand_back: Cell<Context>,
+    pub(super) blocks: Blocks,
     budget: Cell<u32>,
     /// Depth of `no_suspend` calls. One cell serves, since nothing else runs while it is not zero.
     no_suspend: Cell<u32>,
@@ -183,11 +189,29 @@ impl Shared {
         })
     }
 
+    /// Is this the shared part of the worker that the calling thread is?
+    #[inline(always)]
+    pub(super) fn is_here(this: *const Shared) -> bool {
+        let worker = CURRENT.get();
+        // SAFETY: a worker that CURRENT names is alive: its thread runs this.
+        !worker.is_null() && unsafe { ptr::eq(Arc::as_ptr(&(*worker).shared), this) }
+    }
+
+    /// Makes the joiner of the coroutine that is ending on this thread ready: it goes on in its place.
+    ///
+    /// # Safety
+    /// As for `schedule`; and the worker must be the calling thread's.
+    #[inline(always)]
+    pub(super) unsafe fn hand_back(signal: *const Signal) {
+        // SAFETY: the worker that CURRENT names is alive, and so is the signal of a parked coroutine.
+        unsafe { (*CURRENT.get()).hand_back.set((*signal).context.get()) };
+    }
+
     /// Makes a parked coroutine ready.
     ///
     /// # Safety
     /// The caller must have won the right to wake the coroutine that waits on `signal`, and `this` be its worker.
-    #[inline]
+    #[inline(always)]
     pub(super) unsafe fn schedule(this: *const Shared, signal: *const Signal) {
         let worker = CURRENT.get();
         // SAFETY: a worker that CURRENT names is alive: its thread runs this. A parked coroutine keeps its worker alive.
@@ -223,8 +247,8 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What a coroutine that suspends or ends switches to.
-enum Next {
+/// What comes next on a worker.
+pub(super) enum Next {
     Continue(Context),
     Start(TaskRef),
 }
@@ -236,6 +260,10 @@ impl Worker {
             idle: Cell::new(Context::NONE),
             live: Cell::new(0),
             stacks: UnsafeCell::new(Stacks::new(shared.scheduler.config.stack_size)),
+            started_left: Cell::new(0),
+            fresh_left: Cell::new(0),
+            hand_back: Cell::new(Context::NONE),
+            blocks: Blocks::new(),
             budget: Cell::new(BUDGET),
             no_suspend: Cell::new(0),
             in_panic_hook: Cell::new(false),
@@ -320,7 +348,7 @@ impl Worker {
     }
 
     /// Suspends the running coroutine into `save`, until somebody puts that context on the run queue.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn park(&self, save: *mut Context) {
         let me = self.seat.current.load(Ordering::Relaxed);
         // SAFETY: the running coroutine's task is alive.
@@ -334,6 +362,7 @@ impl Worker {
     }
 
     /// Suspends the running coroutine and starts `task` in its place, before all others.
+    #[inline(always)]
     pub(crate) fn park_and_start(&self, save: *mut Context, task: TaskRef) {
         let me = self.seat.current.load(Ordering::Relaxed);
         self.count_switch();
@@ -351,7 +380,7 @@ impl Worker {
     }
 
     /// Lets the others run, and goes on when its turn comes again.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn yield_now(&self) {
         self.assert_may_suspend();
         let me = self.seat.current.load(Ordering::Relaxed);
@@ -403,7 +432,9 @@ impl Worker {
     #[inline(always)]
     fn next(&self) -> (Context, usize) {
         let count = self.count_switch();
-        if !count.is_multiple_of(FRESH) {
+        let left = self.started_left.get();
+        if left != 0 && !count.is_multiple_of(TICK) {
+            self.started_left.set(left - 1);
             if let Some(context) = self.run_queue.pop() {
                 return (context, 0);
             }
@@ -413,17 +444,41 @@ impl Worker {
 
     #[inline(never)]
     fn next_slow(&self, count: u32) -> (Context, usize) {
-        if !count.is_multiple_of(TICK) {
-            if let Some(task) = self.pop_fresh() {
-                match self.launch(task) {
-                    Some(next) => return next,
-                    None => self.to_start.set(Some(task)),
-                }
-            } else if let Some(context) = self.run_queue.pop() {
-                return (context, 0);
-            }
+        if count.is_multiple_of(TICK) {
+            return (self.idle.get(), 0);
+        }
+        match self.pick() {
+            Some(Next::Continue(context)) => return (context, 0),
+            Some(Next::Start(task)) => match self.launch(task) {
+                Some(next) => return next,
+                None => self.to_start.set(Some(task)),
+            },
+            None => {}
         }
         (self.idle.get(), 0)
+    }
+
+    /// The next one in this worker's order of turns, if anything is ready.
+    pub(super) fn pick(&self) -> Option<Next> {
+        if self.started_left.get() == 0 && self.fresh_left.get() == 0 {
+            self.started_left.set(self.run_queue.len());
+            self.fresh_left
+                .set(self.local.len() + self.shared.spawned.len());
+        }
+        if self.started_left.get() != 0
+            && let Some(context) = self.run_queue.pop()
+        {
+            self.started_left.update(|left| left - 1);
+            return Some(Next::Continue(context));
+        }
+        self.started_left.set(0);
+        // Thieves may have been faster.
+        if let Some(task) = self.pop_fresh() {
+            self.fresh_left.update(|left| left.saturating_sub(1));
+            return Some(Next::Start(task));
+        }
+        self.fresh_left.set(0);
+        self.run_queue.pop().map(Next::Continue)
     }
 
     /// The next coroutine that has not started; local ones first, as nobody else can run them.
@@ -468,8 +523,14 @@ impl Worker {
                 unsafe { raw::switch(self.idle.as_ptr(), target, arg) };
                 self.seat.current.store(ptr::null_mut(), Ordering::Relaxed);
             }
-            // SAFETY: the task is unstarted and out of every list.
-            Err(error) => unsafe { task.fail(Box::new(crate::coroutine::StartError::from(error))) },
+            Err(error) => {
+                // SAFETY: the task is unstarted and out of every list.
+                unsafe { task.fail(Box::new(crate::coroutine::StartError::from(error))) };
+                let joiner = self.hand_back.replace(Context::NONE);
+                if joiner != Context::NONE {
+                    self.run_queue.push(joiner);
+                }
+            }
         }
     }
 
@@ -500,21 +561,23 @@ impl Worker {
     #[inline(always)]
     fn after_end(&self, default_size: bool) -> Next {
         let count = self.count_switch();
+        let joiner = self.hand_back.replace(Context::NONE);
         if count.is_multiple_of(TICK) {
+            if joiner != Context::NONE {
+                self.run_queue.push(joiner);
+            }
             return Next::Continue(self.idle.get());
         }
-        if !count.is_multiple_of(FRESH)
-            && let Some(context) = self.run_queue.pop()
-        {
-            return Next::Continue(context);
+        if joiner != Context::NONE {
+            return Next::Continue(joiner);
         }
-        match self.pop_fresh() {
-            Some(task) if default_size && task.stack_size() == 0 => Next::Start(task),
-            Some(task) => {
+        match self.pick() {
+            Some(Next::Start(task)) if !default_size || task.stack_size() != 0 => {
                 self.to_start.set(Some(task));
                 Next::Continue(self.idle.get())
             }
-            None => Next::Continue(self.run_queue.pop().unwrap_or(self.idle.get())),
+            Some(next) => next,
+            None => Next::Continue(self.idle.get()),
         }
     }
 }
