@@ -237,3 +237,12 @@ fn the_handle_is_send_and_sync_as_stds() {
     is::<corun::Coroutine>();
     is::<corun::CoroutineId>();
 }
+
+#[test]
+fn handles_may_be_used_in_catch_unwind() {
+    fn is<T: std::panic::UnwindSafe + std::panic::RefUnwindSafe>() {}
+    is::<corun::Coroutine>();
+    is::<corun::runtime::Handle>();
+    is::<corun::Runtime>();
+    is::<corun::LocalKey<std::cell::Cell<u32>>>();
+}

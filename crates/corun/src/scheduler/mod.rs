@@ -27,6 +27,7 @@ pub(crate) mod stacks;
 pub(crate) mod worker;
 
 use std::io;
+use std::panic::RefUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
@@ -76,6 +77,9 @@ pub(crate) struct Scheduler {
     closed: AtomicBool,
     exits: Mutex<Exits>,
 }
+
+// No code of the user's runs under the scheduler's locks, so a panic leaves nothing half-done in it.
+impl RefUnwindSafe for Scheduler {}
 
 /// How many worker threads live, and who waits for them to end.
 struct Exits {
