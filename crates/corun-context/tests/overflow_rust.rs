@@ -16,13 +16,13 @@ fn on_a_slab_stack() {
         overflow::install().unwrap();
         let _alt = AltStack::install().unwrap();
         let _others: Vec<SlabStack> = (0..100)
-            .map(|_| SlabStack::new(DEFAULT_SIZE).unwrap())
+            .map(|_| SlabStack::new(184 * 1024).unwrap())
             .collect();
-        common::call_on(&SlabStack::new(DEFAULT_SIZE).unwrap(), overflow);
+        common::call_on(&SlabStack::new(184 * 1024).unwrap(), overflow);
     });
     assert_eq!(common::signal(&output), Some(libc::SIGABRT));
     assert!(
-        common::stderr(&output).contains("A coroutine has overflowed its stack of 19"),
+        common::stderr(&output).contains("A coroutine has overflowed its stack of 18"),
         "{output:?}"
     );
 }

@@ -28,7 +28,7 @@ fn check(error: StackError) {
 #[test]
 fn slabs() {
     let output = common::in_child("slabs", || {
-        let mut pool = StackPool::new(stack::DEFAULT_SIZE);
+        let mut pool = StackPool::new(184 * 1024);
         let mut stacks: Vec<SlabStack> = Vec::with_capacity(10_000);
         if !limit_address_space(200 << 20) {
             return;
@@ -86,6 +86,15 @@ fn stacks_of_their_own() {
 
 #[test]
 fn sizes_that_no_system_has() {
+    assert!(
+        OsStack::new(stack::MAX_SIZE + 1)
+            .unwrap_err()
+            .is_invalid_size()
+    );
+    // An emulator keeps notes on every page.
+    if stack::guards_take_mappings() {
+        return;
+    }
     // Within the range, but more than 47 bits of address space hold 128 times over.
     let stacks: Result<Vec<OsStack>, StackError> =
         (0..200).map(|_| OsStack::new(stack::MAX_SIZE)).collect();

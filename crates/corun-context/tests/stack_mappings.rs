@@ -5,6 +5,9 @@ mod common;
 
 use corun_context::stack::{self, SlabStack, Stack, StackPool};
 
+/// The default of an optimised build.
+const SIZE: usize = 184 * 1024;
+
 #[test]
 fn a_hundred_thousand_stacks() {
     let count = if stack::guards_take_mappings() {
@@ -12,7 +15,7 @@ fn a_hundred_thousand_stacks() {
     } else {
         100_000
     };
-    let mut pool = StackPool::new(stack::DEFAULT_SIZE);
+    let mut pool = StackPool::new(SIZE);
     let mut stacks: Vec<SlabStack> = Vec::with_capacity(count);
     let (mappings, memory) = (common::mappings(), common::memory());
     for _ in 0..count {

@@ -28,6 +28,9 @@ fn unprobed(depth: usize, frame: usize) -> usize {
     unprobed(depth + 1, frame) + std::hint::black_box(here)
 }
 
+/// The default size in KiB.
+const DEFAULT: usize = if cfg!(debug_assertions) { 1024 } else { 184 };
+
 #[track_caller]
 fn assert_reported(output: &Output, parts: &[&str]) {
     let text = bad::stderr(output);
@@ -50,7 +53,7 @@ fn recursion_in_a_named_coroutine() {
         &[
             "coroutine 'deep diver' (",
             "bad_stack_overflow.rs:",
-            "has overflowed its stack of 184 KiB",
+            &format!("has overflowed its stack of {DEFAULT} KiB"),
             "corun::Builder::stack_size",
             "CORUN_STACK_SIZE=1M",
         ],
@@ -82,10 +85,10 @@ fn a_frame_of_48_kib_without_probes() {
 #[test]
 fn a_stack_of_its_own_size() {
     let output = bad::in_child("a_stack_of_its_own_size", &[], || {
-        let builder = Builder::new().name("large".into()).stack_size(1 << 20);
+        let builder = Builder::new().name("large".into()).stack_size(2 << 20);
         let _ = builder.spawn(|| recurse(0)).unwrap().join();
     });
-    assert_reported(&output, &["coroutine 'large' (", "its stack of 1024 KiB"]);
+    assert_reported(&output, &["coroutine 'large' (", "its stack of 2048 KiB"]);
 }
 
 #[test]
@@ -123,7 +126,7 @@ fn on_a_local_runtime() {
                 .join();
         });
     });
-    assert_reported(&output, &["coroutine 'local' (", "184 KiB"]);
+    assert_reported(&output, &["coroutine 'local' (", &format!("{DEFAULT} KiB")]);
 }
 
 #[test]

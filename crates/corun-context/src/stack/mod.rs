@@ -37,10 +37,17 @@ pub use unguarded::UnguardedStack;
 #[cfg(all(feature = "std", unix))]
 pub use {os::OsStack, pool::StackPool, slab::SlabStack};
 
-/// The usable bytes of a stack by default, next to which 64 KiB of guard and a page for staggering make up its slot of 63 pages, 252 KiB.
+/// The usable bytes of a stack by default: 184 KiB in an optimised build, 1 MiB in one with `debug_assertions`.
 ///
-/// It takes memory page by page, as it is touched: 4 KiB at first.
-pub const DEFAULT_SIZE: usize = 184 * 1024;
+/// Memory is taken page by page, as it is touched: 4 KiB at first, whatever the size. What the size does cost is page tables, 2 bytes for each
+/// KiB of a slot: 184 KiB, with 64 KiB of guard and a page for staggering, take 504 bytes. Unoptimised code needs three to ten times
+/// the stack that it takes optimised (JSON nested 127 deep 302 KiB instead of 89, a TLS handshake 50 instead of 17), and does not run a million
+/// coroutines.
+pub const DEFAULT_SIZE: usize = if cfg!(debug_assertions) {
+    1024 * 1024
+} else {
+    184 * 1024
+};
 
 /// The smallest stack that can be asked for, in usable bytes.
 pub const MIN_SIZE: usize = 16 * 1024;

@@ -77,7 +77,7 @@ impl Region {
             free: [0; WORDS],
             guarded: [0; WORDS],
         };
-        bits.free_all(slots);
+        bits.restore(0, slots);
         // Relaxed: the lock orders this with other writers.
         let next = REGIONS.load(Ordering::Relaxed);
         let region = Region {
@@ -163,13 +163,14 @@ pub(super) struct Bits {
     guarded: [u64; WORDS],
 }
 
-/// The bits of a word that stand for slots, if there are `slots` in total.
-fn full(word: usize, slots: usize) -> u64 {
-    match slots.saturating_sub(word * 64) {
-        0 => 0,
-        count @ 1..64 => (1 << count) - 1,
-        _ => u64::MAX,
-    }
+/// So many slots, and multiples of it, are withdrawn and restored together.
+const UNIT: usize = 16;
+
+/// The word and the bits in it that stand for a unit, if there are `slots` slots in total.
+fn bits_of(unit: usize, slots: usize) -> (usize, u64) {
+    let (start, end) = (unit * UNIT, slots.min((unit + 1) * UNIT));
+    let mask = (1 << (end - start)) - 1;
+    (start / 64, mask << (start % 64))
 }
 
 /// Some slots of a region.
@@ -182,38 +183,33 @@ pub(super) struct Run {
 }
 
 impl Bits {
-    /// Makes all slots free, and forgets their guards.
-    pub fn free_all(&mut self, slots: usize) {
-        self.free_count = slots;
-        self.guarded = [0; WORDS];
-        for (index, word) in self.free.iter_mut().enumerate() {
-            *word = full(index, slots);
-        }
-    }
-
-    /// Withdraws the next run of words whose slots are all free, and some guarded: nobody can take them until `restore`.
+    /// Withdraws the next run of units whose slots are all free, and some guarded: nobody can take them until `restore`.
     /// Returns the first slot of the run, and the end.
     fn withdraw(&mut self, from: usize, slots: usize) -> Option<(usize, usize)> {
-        let idle = |bits: &Bits, word: usize| {
-            bits.guarded[word] != 0 && bits.free[word] == full(word, slots)
+        let idle = |bits: &Bits, unit: usize| {
+            let (word, mask) = bits_of(unit, slots);
+            bits.guarded[word] & mask != 0 && bits.free[word] & mask == mask
         };
-        let words = slots.div_ceil(64);
-        let first = (from / 64..words).find(|word| idle(self, *word))?;
-        let end = (first..words)
-            .find(|word| !idle(self, *word))
-            .unwrap_or(words);
-        for word in first..end {
-            self.free_count -= self.free[word].count_ones() as usize;
-            self.free[word] = 0;
+        let units = slots.div_ceil(UNIT);
+        let first = (from / UNIT..units).find(|unit| idle(self, *unit))?;
+        let end = (first..units)
+            .find(|unit| !idle(self, *unit))
+            .unwrap_or(units);
+        for unit in first..end {
+            let (word, mask) = bits_of(unit, slots);
+            self.free[word] &= !mask;
         }
-        Some((first * 64, (end * 64).min(slots)))
+        let (first, end) = (first * UNIT, (end * UNIT).min(slots));
+        self.free_count -= end - first;
+        Some((first, end))
     }
 
     /// Makes withdrawn slots free again, without guards.
     fn restore(&mut self, first: usize, end: usize) {
-        for word in first / 64..end.div_ceil(64) {
-            self.free[word] = full(word, end);
-            self.guarded[word] = 0;
+        for unit in first / UNIT..end.div_ceil(UNIT) {
+            let (word, mask) = bits_of(unit, end);
+            self.free[word] |= mask;
+            self.guarded[word] &= !mask;
         }
         self.free_count += end - first;
     }
@@ -298,7 +294,7 @@ mod tests {
             free: [0; WORDS],
             guarded: [0; WORDS],
         };
-        bits.free_all(slots);
+        bits.restore(0, slots);
         bits
     }
 
@@ -315,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn only_idle_words_are_withdrawn() {
+    fn only_idle_units_are_withdrawn() {
         let mut bits = bits(300);
         while bits.free_count > 0 {
             bits.take(64);
@@ -325,10 +321,10 @@ mod tests {
             .filter(|slot| *slot != 70)
             .for_each(|slot| bits.put(slot));
         assert_eq!(bits.withdraw(0, 300), Some((0, 64)));
-        assert_eq!(bits.withdraw(64, 300), Some((128, 300)));
-        assert_eq!(bits.free_count, 63);
+        assert_eq!(bits.withdraw(64, 300), Some((80, 300)));
+        assert_eq!(bits.free_count, 15);
         bits.restore(0, 64);
-        bits.restore(128, 300);
+        bits.restore(80, 300);
         assert_eq!(bits.free_count, 299);
         assert_eq!(
             bits.withdraw(0, 300),

@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 use std::{env, fmt, io, thread};
 
-/// Address space of a coroutine's stack unless something else is asked for. Only the pages that are touched cost memory.
+/// Usable bytes of a coroutine's stack unless something else is asked for. Only the pages that are touched cost memory.
 pub(crate) const DEFAULT_STACK_SIZE: usize = corun_context::stack::DEFAULT_SIZE;
 /// A panic message with a backtrace does not fit in less.
 pub(crate) const MIN_STACK_SIZE: usize = 16 * 1024;

@@ -61,7 +61,8 @@ pub struct ShutdownError {
 }
 
 impl Builder {
-    /// The defaults: as many workers as the process may use processors (cgroup quotas count), 184 KiB of stack.
+    /// The defaults: as many workers as the process may use processors (cgroup quotas count), 184 KiB of stack (1 MiB in
+    /// builds with `debug_assertions`, whose frames are larger).
     pub fn new() -> Builder {
         Builder::default()
     }
@@ -72,8 +73,8 @@ impl Builder {
         self
     }
 
-    /// The stack size of coroutines whose own builder sets none, in bytes of address space. The default is 184 KiB, or what
-    /// the environment variable `CORUN_STACK_SIZE` says.
+    /// The stack size of coroutines whose own builder sets none, in bytes. The default is 184 KiB (1 MiB in builds with
+    /// `debug_assertions`), or what the environment variable `CORUN_STACK_SIZE` says.
     pub fn stack_size(mut self, bytes: usize) -> Builder {
         self.request.stack_size = Some(bytes);
         self
