@@ -33,6 +33,7 @@ mod blocking;
 mod coroutine;
 pub mod net;
 mod platform;
+mod primitive;
 mod reactor;
 pub mod runtime;
 mod scheduler;

@@ -6,7 +6,8 @@
 //!   which is freed only at the start of a later poll, under the same lock. So no event ever names a freed entry, and one that
 //!   names a dead one changes the state of memory that nobody waits on.
 //! - `wake` is never lost, whoever polls: `woken` is taken back only by a poll that may wait, and such a poll does not wait if it
-//!   finds it set. A poll that just looks (the watch thread's, say) may swallow the event itself but leaves the flag.
+//!   finds it set. A poll that just looks (the watch thread's, say) may swallow the event itself but leaves the flag. (A host that
+//!   does not wait in `poll` takes it back by `rearm`, before it says that it sleeps.)
 //! - A `wake` that finds the flag set is merged with the earlier one. Both sides exchange the same flag, so what was
 //!   published before the merged `wake` is visible after the poll that takes the flag back.
 //!
@@ -196,6 +197,13 @@ impl Reactor {
         if !self.woken.swap(true, Ordering::AcqRel) {
             self.selector.wake();
         }
+    }
+
+    /// Makes the next `wake` an event again, although no poll that waits has taken the last one back: for a host that waits on the descriptor.
+    /// What was published before a `wake` that was merged with an earlier one is visible after this, so it has to be looked for then.
+    #[cfg(unix)]
+    pub(crate) fn rearm(&self) {
+        self.woken.swap(false, Ordering::AcqRel);
     }
 
     /// Readable when `poll` has something to do: for a host loop that waits on it.

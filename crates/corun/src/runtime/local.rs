@@ -68,6 +68,7 @@ impl LocalRuntime {
         let scheduler = Scheduler::new(config);
         let worker = Box::new(Worker::new(scheduler.add_worker()?));
         let host_wait = HostWait::new(&worker.shared().reactor)?;
+        worker.leave_to_host();
         overflow::arm_thread();
         Ok(LocalRuntime {
             worker: ManuallyDrop::new(worker),
@@ -142,7 +143,7 @@ impl LocalRuntime {
             let bomb = AbortOnUnwind;
             while !handle.is_finished() {
                 if !worker.turn() && !handle.is_finished() {
-                    worker.sleep(None);
+                    worker.rest();
                 }
             }
             std::mem::forget(bomb);
@@ -164,7 +165,9 @@ impl LocalRuntime {
         );
         let _entered = Entered::new(self);
         self.driven.set(true);
+        self.worker.take_from_host();
         let result = f(&self.worker);
+        self.worker.leave_to_host();
         self.driven.set(false);
         self.host_wait.set_deadline(self.next_deadline());
         result

@@ -1,36 +1,10 @@
 //! What a worker does on its own stack: housekeeping, finding work, going to sleep and being woken.
-//!
-//! # Submission and sleep
-//! Work reaches a worker in three ways, and each is a store followed by a look at who sleeps:
-//! ```text
-//!   submitter                                   sleeper
-//!   (1) put the task / signal in a list         (a) sleep := SLEEPING, sleeping += 1     (SeqCst)
-//!   (2) SeqCst fence                            (b) SeqCst fence
-//!   (3) look for a sleeper; wake it             (c) look at all lists again; only then wait in the reactor
-//! ```
-//! Either (3) sees (a), or (c) sees (1): a wake-up cannot fall between. A wake-up for a parked coroutine concerns its worker
-//! alone; stealable work concerns any one worker.
-//!
-//! # Searching
-//! At most one worker searches at a time (`Scheduler::searching`). A submitter that sees a search under way wakes nobody: the searcher
-//! will find the work, or, having given the token back, see it in its own (c). A searcher that found work passes the token on if
-//! more is to be had and somebody sleeps. So a burst wakes workers one after the other, each waking the next, and a
-//! trickle wakes one (the rule is Go's for spinning machines; there is no spinning here: a search is one round).
-//!
-//! Rejected: waking everybody (thundering herd); leaving wake-ups to the next tick of a busy worker (work would wait as long as
-//! a coroutine computes).
+//! How a worker goes to sleep and is woken, and who searches, is the protocol of `sleepers.rs`.
 
-use std::sync::atomic::{Ordering, fence};
 use std::time::{Duration, Instant};
 
 use super::worker::{Next, Worker, lock};
 use crate::coroutine::task::TaskRef;
-
-/// Values of `Shared::sleep`.
-pub(super) const AWAKE: u32 = 0;
-pub(super) const SLEEPING: u32 = 1;
-/// Woken to search for stealable work: the worker holds the searching token.
-pub(super) const SEARCHING: u32 = 2;
 
 /// A busy worker looks at its timers and its reactor this often, at the tick.
 const POLL_INTERVAL: Duration = Duration::from_micros(50);
@@ -51,10 +25,15 @@ impl Worker {
             if self.may_end() {
                 return;
             }
-            if self.sleep(None) {
-                // At once, so that the token is not kept while this worker runs what its own sleep has brought.
-                self.search(true);
-            }
+            self.rest();
+        }
+    }
+
+    /// Sleeps until there may be something to do.
+    pub(crate) fn rest(&self) {
+        if self.sleep(None) {
+            // At once, so that the token is not kept while this worker runs what its own sleep has brought.
+            self.search(true);
         }
     }
 
@@ -150,11 +129,11 @@ impl Worker {
     /// Looks once through the injection list and the other workers' lists. Gives the searching token back.
     fn search(&self, holds_token: bool) -> bool {
         let scheduler = &*self.shared.scheduler;
-        if !holds_token && !scheduler.take_search_token() {
+        if !holds_token && !scheduler.sleepers.take_token() {
             return false;
         }
         let found = scheduler.injected.pop().or_else(|| self.steal());
-        scheduler.return_search_token();
+        scheduler.sleepers.return_token();
         let Some(task) = found else { return false };
         self.chain_wake();
         self.start(task);
@@ -183,12 +162,10 @@ impl Worker {
         x
     }
 
-    /// Wakes one more worker if there is more than this one can run now.
+    /// Wakes one more worker if there is more than this one can run now. After a search that looks at all lists, as it includes what
+    /// others have left to this worker while it held the token.
     fn chain_wake(&self) {
         let scheduler = &*self.shared.scheduler;
-        // Pairs with the fence in `wake_for_work`: a submitter that saw this worker search, and so woke nobody, has put its task where this
-        // look finds it.
-        fence(Ordering::SeqCst);
         if !scheduler.injected.is_empty()
             || !self.shared.spawned.is_empty()
             || scheduler.stealable_elsewhere(self.shared.index)
@@ -198,23 +175,36 @@ impl Worker {
     }
 
     /// Waits in the reactor until there is something to do, at most until `limit`. Returns whether the worker was woken to search.
-    pub(crate) fn sleep(&self, limit: Option<Instant>) -> bool {
+    fn sleep(&self, limit: Option<Instant>) -> bool {
         let scheduler = &*self.shared.scheduler;
-        self.shared.sleep.store(SLEEPING, Ordering::SeqCst);
-        scheduler.sleeping.fetch_add(1, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
+        scheduler.sleepers.lie_down(&self.shared.bed);
         if !self.something_to_do() {
             let deadline = lock(&self.shared.timers).next_deadline();
             self.wait_in_reactor(deadline.into_iter().chain(limit).min());
         }
-        let was = self.shared.sleep.swap(AWAKE, Ordering::SeqCst);
-        if was == SLEEPING {
-            scheduler.sleeping.fetch_sub(1, Ordering::SeqCst);
-        }
+        let to_search = scheduler.sleepers.get_up(&self.shared.bed);
         let now = Instant::now();
         self.last_poll.set(now);
         lock(&self.shared.timers).fire(now);
-        was == SEARCHING
+        to_search
+    }
+
+    /// Leaves the worker to a host that waits for the reactor's descriptor: who wakes the sleeping worker makes it readable.
+    pub(crate) fn leave_to_host(&self) {
+        self.shared.reactor.rearm();
+        self.shared.scheduler.sleepers.lie_down(&self.shared.bed);
+        if self.something_to_do() {
+            self.shared.reactor.wake();
+        }
+    }
+
+    /// Takes the worker back from the host, to drive it.
+    pub(crate) fn take_from_host(&self) {
+        let sleepers = &self.shared.scheduler.sleepers;
+        if sleepers.get_up(&self.shared.bed) {
+            // A host's worker is the only one, so there is nobody to search at.
+            sleepers.return_token();
+        }
     }
 
     /// Waits for events. A worker that has had nothing to do for a while uses the time to give unused stack memory back.
@@ -230,7 +220,7 @@ impl Worker {
         let mut wait = TRIM_AFTER;
         // A step takes a fraction of a millisecond; between any two the worker looks whether there is something better to do.
         while let Ok(0) = self.shared.reactor.poll(Some(wait))
-            && self.shared.sleep.load(Ordering::SeqCst) == SLEEPING
+            && self.shared.bed.is_occupied()
             && !self.something_to_do()
             && deadline.is_none_or(|deadline| Instant::now() < deadline)
             && stacks.need_trim()
@@ -247,7 +237,7 @@ impl Worker {
             || !scheduler.injected.is_empty()
             || self.may_end()
             // While another worker searches, what it leaves is its to pass on.
-            || (!scheduler.is_searching() && scheduler.stealable_elsewhere(self.shared.index))
+            || (!scheduler.sleepers.is_searching() && scheduler.stealable_elsewhere(self.shared.index))
     }
 
     fn may_end(&self) -> bool {

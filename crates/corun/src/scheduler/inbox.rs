@@ -23,7 +23,7 @@ impl Inbox {
 
     #[inline(always)]
     pub(crate) fn is_empty(&self) -> bool {
-        // SeqCst: a worker that goes to sleep looks here after it has said so; see `idle.rs`.
+        // SeqCst: a worker that goes to sleep looks here after it has said so; see `sleepers.rs`.
         self.newest.load(Ordering::SeqCst).is_null()
     }
 

@@ -22,13 +22,14 @@ pub(crate) mod lock;
 pub(crate) mod overflow;
 pub(crate) mod run_queue;
 pub(crate) mod signal;
+mod sleepers;
 mod spawn_list;
 pub(crate) mod stacks;
 pub(crate) mod worker;
 
 use std::io;
 use std::panic::RefUnwindSafe;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::Instant;
@@ -38,8 +39,8 @@ use crate::coroutine::task::TaskRef;
 use crate::platform::{self, numa::Placement};
 use crate::reactor::Reactor;
 use crate::runtime::config::Config;
-use idle::{AWAKE, SEARCHING, SLEEPING};
 use signal::Signal;
+use sleepers::Sleepers;
 use spawn_list::SpawnList;
 use worker::{Shared, Worker, lock};
 
@@ -70,10 +71,7 @@ pub(crate) struct Scheduler {
     started: AtomicUsize,
     /// Coroutines spawned from outside the workers.
     injected: SpawnList,
-    /// How many workers sleep, as a hint for submitters.
-    sleeping: AtomicUsize,
-    /// The searching token: see `idle.rs`.
-    searching: AtomicBool,
+    sleepers: Sleepers,
     closed: AtomicBool,
     exits: Mutex<Exits>,
 }
@@ -105,8 +103,7 @@ impl Scheduler {
             workers: (0..room).map(|_| OnceLock::new()).collect(),
             started: AtomicUsize::new(0),
             injected: SpawnList::new(0),
-            sleeping: AtomicUsize::new(0),
-            searching: AtomicBool::new(false),
+            sleepers: Sleepers::new(),
             closed: AtomicBool::new(false),
             exits: Mutex::new(Exits {
                 threads: 0,
@@ -169,7 +166,7 @@ impl Scheduler {
         self.workers.get(index)?.get()
     }
 
-    fn workers(&self) -> impl Iterator<Item = &Arc<Shared>> {
+    fn workers(&self) -> impl Iterator<Item = &Arc<Shared>> + Clone {
         self.workers
             .iter()
             .take(self.worker_count())
@@ -179,20 +176,6 @@ impl Scheduler {
     fn stealable_elsewhere(&self, index: u32) -> bool {
         self.workers()
             .any(|worker| worker.index != index && !worker.spawned.is_empty())
-    }
-
-    fn is_searching(&self) -> bool {
-        self.searching.load(Ordering::SeqCst)
-    }
-
-    fn take_search_token(&self) -> bool {
-        self.searching
-            .compare_exchange(false, true, Ordering::SeqCst, Ordering::Relaxed)
-            .is_ok()
-    }
-
-    fn return_search_token(&self) {
-        self.searching.store(false, Ordering::SeqCst);
     }
 
     /// Hands an unstarted coroutine to the workers: to this one's own list, if the caller is one of them.
@@ -218,50 +201,16 @@ impl Scheduler {
     /// Wakes a worker because there is stealable work, unless one is searching already.
     #[inline]
     fn wake_for_work(&self) {
-        // Pairs with the fence in `Worker::sleep`.
-        fence(Ordering::SeqCst);
-        if self.sleeping.load(Ordering::Relaxed) != 0 && !self.is_searching() {
-            self.wake_searcher();
+        let workers = self.workers().map(|worker| (&worker.bed, worker));
+        if let Some(called) = self.sleepers.call_searcher(workers) {
+            called.reactor.wake();
         }
     }
 
-    #[cold]
-    fn wake_searcher(&self) {
-        if !self.take_search_token() {
-            return;
-        }
-        for worker in self.workers() {
-            if self.rouse(worker, SEARCHING) {
-                return;
-            }
-        }
-        self.return_search_token();
-    }
-
-    /// Wakes one worker from its sleep, if it sleeps.
-    fn rouse(&self, worker: &Shared, to: u32) -> bool {
-        if worker
-            .sleep
-            .compare_exchange(SLEEPING, to, Ordering::SeqCst, Ordering::Relaxed)
-            .is_err()
-        {
-            return false;
-        }
-        self.sleeping.fetch_sub(1, Ordering::SeqCst);
-        worker.reactor.wake();
-        true
-    }
-
-    /// Wakes the worker into whose inbox something was put.
-    ///
-    /// # Safety
-    /// `worker` must be one of this scheduler's; it need not live any more as a thread.
-    unsafe fn wake_for_inbox(&self, worker: *const Shared) {
-        // SAFETY: the scheduler keeps every worker's shared part for as long as it lives itself.
-        let worker = unsafe { &*worker };
-        fence(Ordering::SeqCst);
-        if worker.sleep.load(Ordering::Relaxed) == SLEEPING {
-            self.rouse(worker, AWAKE);
+    /// Wakes one worker if it sleeps, because of something that concerns it alone.
+    fn wake(&self, worker: &Shared) {
+        if self.sleepers.rouse_if_asleep(&worker.bed) {
+            worker.reactor.wake();
         }
     }
 
@@ -289,7 +238,7 @@ impl Scheduler {
         self.injected.close();
         self.closed.store(true, Ordering::SeqCst);
         for worker in self.workers() {
-            self.rouse(worker, AWAKE);
+            self.wake(worker);
         }
     }
 

@@ -10,7 +10,7 @@
 //!   middle of the joiner's own list and run it at once. The child may stand in a list of another runtime, so the
 //!   numbers of the workers' lists are unique in the process; the injection lists share 0, as nothing is taken out of their middle.
 //! - `len` is written under the lock and may be read without it, as a hint, or after a SeqCst fence, as the re-check of
-//!   a worker that goes to sleep (`idle.rs`).
+//!   a worker that goes to sleep (`sleepers.rs`).
 //!
 //! Rejected: a Chase-Lev deque (its owner's end is last in, first out: spawn order is then reversed, and the oldest may starve);
 //! a ring of fixed size with an overflow list (the tail of 1,024 connections suffers); a lock-free FIFO ring with

@@ -28,6 +28,7 @@ use super::blocks::Blocks;
 use super::inbox::Inbox;
 use super::run_queue::RunQueue;
 use super::signal::Signal;
+use super::sleepers::Bed;
 use super::spawn_list::SpawnList;
 use super::stacks::{Pooled, Stacks};
 use crate::coroutine::local_map::LocalMap;
@@ -132,8 +133,7 @@ pub(crate) struct Shared {
     pub(crate) reactor: Arc<Reactor>,
     /// Under a lock for the watch thread's sake, which alone contends for it.
     pub(super) timers: Mutex<Timers>,
-    /// See `idle.rs`.
-    pub(super) sleep: AtomicU32,
+    pub(super) bed: Bed,
     /// Counts choices of a successor: the tick, and the sign of life that the watch thread looks for.
     pub(super) switches: AtomicU32,
     /// Set by the watch thread when a coroutine has run for a whole time slice.
@@ -182,7 +182,7 @@ impl Shared {
             spawned: SpawnList::new(seat.lists()),
             reactor,
             timers: Mutex::new(Timers::new()),
-            sleep: AtomicU32::new(super::idle::AWAKE),
+            bed: Bed::new(),
             switches: AtomicU32::new(0),
             overdue: AtomicU32::new(0),
             scheduler: SchedulerRef(Arc::as_ptr(scheduler)),
@@ -223,7 +223,8 @@ impl Shared {
                 let shared = &*this;
                 let scheduler = shared.scheduler.to_arc();
                 shared.inbox.push(signal);
-                scheduler.wake_for_inbox(this);
+                // The scheduler keeps every worker's shared part, also that of a thread that has ended.
+                scheduler.wake(&*this);
             }
         }
     }

@@ -1,0 +1,15 @@
+//! The protocols between threads, checked by loom in every interleaving that C11's memory model allows, that of aarch64 included.
+//!
+//! What is checked is the real code: its files are included here by path, and find loom's primitives under `crate::primitive`. Each model
+//! has twins with a seeded mistake, which have to fail: a model that cannot fail shows nothing.
+
+mod primitive;
+
+mod scheduler;
+
+/// Explores a model completely within a bound on involuntary switches: mistakes of such protocols show with two or three.
+fn check(involuntary_switches: usize, model: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(involuntary_switches);
+    builder.check(model);
+}
