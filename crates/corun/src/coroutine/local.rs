@@ -10,8 +10,7 @@ use std::fmt;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-pub(crate) use super::local_map::LocalMap;
-use super::local_map::{Refusal, with_thread_map};
+use super::local_map::{LocalMap, Refusal, peek_thread_map, with_thread_map};
 use crate::scheduler::worker::Worker;
 
 /// Declares values of which each coroutine has its own, in the grammar of [`std::thread_local!`].
@@ -103,7 +102,21 @@ impl<T: 'static> LocalKey<T> {
         }
     }
 
+    /// The value, if it is there: what nearly all uses come down to.
+    #[inline]
+    fn find(&'static self) -> Option<NonNull<T>> {
+        // A key without a number, which nobody has used, is 0 here, and in no map.
+        let number = self.number.load(Ordering::Relaxed);
+        // SAFETY: each key has a number of its own, and `T` is part of the key.
+        let find = |map: &LocalMap| unsafe { map.find(number) };
+        match Worker::current().and_then(Worker::locals) {
+            Some(map) => find(map),
+            None => peek_thread_map(find),
+        }
+    }
+
     /// The value, made by `init` if this coroutine has none yet.
+    #[inline(never)]
     fn get_or_init(&'static self, init: impl FnOnce() -> T) -> Result<NonNull<T>, AccessError> {
         let number = self.number();
         // SAFETY: each key has a number of its own, and `T` is part of the key.
@@ -135,6 +148,7 @@ impl<T: 'static> LocalKey<T> {
     ///
     /// # Panics
     /// If the value is being destroyed or has been, which only a destructor of another local can find.
+    #[inline]
     #[track_caller]
     pub fn with<F, R>(&'static self, f: F) -> R
     where
@@ -147,22 +161,32 @@ impl<T: 'static> LocalKey<T> {
     ///
     /// # Errors
     /// [`AccessError`] if the value is being destroyed or has been; `f` is not called then.
+    #[inline]
     pub fn try_with<F, R>(&'static self, f: F) -> Result<R, AccessError>
     where
         F: FnOnce(&T) -> R,
     {
-        let value = self.get_or_init(self.init)?;
+        let value = match self.find() {
+            Some(value) => value,
+            None => self.get_or_init(self.init)?,
+        };
         // SAFETY: the value stays until the coroutine (or thread) ends or, in a destructor that runs then, until that destructor has
         // returned: `local_map`, invariant 3. Nobody ever makes a `&mut T` of it.
         Ok(f(unsafe { value.as_ref() }))
     }
 
     /// Calls `f` with the value and `first`; or makes `first` the value, without the initialiser, and calls `f` with `None`.
+    #[inline]
     #[track_caller]
     fn with_first<R>(&'static self, first: T, f: impl FnOnce(Option<T>, &T) -> R) -> R {
         let mut first = Some(first);
-        let value = self.get_or_init(|| first.take().expect("an initialiser runs once"));
-        let value = self.expect(value);
+        let value = match self.find() {
+            Some(value) => value,
+            None => {
+                let made = self.get_or_init(|| first.take().expect("an initialiser runs once"));
+                self.expect(made)
+            }
+        };
         // SAFETY: as in `try_with`.
         f(first, unsafe { value.as_ref() })
     }
@@ -170,6 +194,7 @@ impl<T: 'static> LocalKey<T> {
 
 impl<T: 'static> LocalKey<Cell<T>> {
     /// Sets the value. The initialiser does not run if this is the first use.
+    #[inline]
     #[track_caller]
     pub fn set(&'static self, value: T) {
         self.with_first(Cell::new(value), |again, cell| {
@@ -180,6 +205,7 @@ impl<T: 'static> LocalKey<Cell<T>> {
     }
 
     /// A copy of the value.
+    #[inline]
     #[track_caller]
     pub fn get(&'static self) -> T
     where
@@ -189,6 +215,7 @@ impl<T: 'static> LocalKey<Cell<T>> {
     }
 
     /// Takes the value and leaves the default.
+    #[inline]
     #[track_caller]
     pub fn take(&'static self) -> T
     where
@@ -198,6 +225,7 @@ impl<T: 'static> LocalKey<Cell<T>> {
     }
 
     /// Replaces the value and returns the old one.
+    #[inline]
     #[track_caller]
     pub fn replace(&'static self, value: T) -> T {
         self.with(|cell| cell.replace(value))
@@ -209,6 +237,7 @@ impl<T: 'static> LocalKey<RefCell<T>> {
     ///
     /// # Panics
     /// If the value is mutably borrowed.
+    #[inline]
     #[track_caller]
     pub fn with_borrow<F, R>(&'static self, f: F) -> R
     where
@@ -221,6 +250,7 @@ impl<T: 'static> LocalKey<RefCell<T>> {
     ///
     /// # Panics
     /// If the value is borrowed.
+    #[inline]
     #[track_caller]
     pub fn with_borrow_mut<F, R>(&'static self, f: F) -> R
     where
@@ -233,6 +263,7 @@ impl<T: 'static> LocalKey<RefCell<T>> {
     ///
     /// # Panics
     /// If the value is borrowed.
+    #[inline]
     #[track_caller]
     pub fn set(&'static self, value: T) {
         self.with_first(RefCell::new(value), |again, cell| {
@@ -246,6 +277,7 @@ impl<T: 'static> LocalKey<RefCell<T>> {
     ///
     /// # Panics
     /// If the value is borrowed.
+    #[inline]
     #[track_caller]
     pub fn take(&'static self) -> T
     where
@@ -258,6 +290,7 @@ impl<T: 'static> LocalKey<RefCell<T>> {
     ///
     /// # Panics
     /// If the value is borrowed.
+    #[inline]
     #[track_caller]
     pub fn replace(&'static self, value: T) -> T {
         self.with(|cell| cell.replace(value))

@@ -78,6 +78,7 @@ impl LocalMap {
         self.list.get().is_null()
     }
 
+    #[inline]
     fn list(&self) -> Option<&List> {
         let list = self.list.get();
         // SAFETY: neither null nor `CLOSED`, so it came from `Box::into_raw`. It is freed by `clear` after the last destructor, when no
@@ -90,6 +91,17 @@ impl LocalMap {
             self.list.set(Box::into_raw(Box::default()));
         }
         self.list()
+    }
+
+    /// The value of `key`, if it is alive.
+    ///
+    /// # Safety
+    /// As for [`get_or_init`](Self::get_or_init).
+    #[inline]
+    pub(super) unsafe fn find<T>(&self, key: usize) -> Option<NonNull<T>> {
+        let entries = self.list()?.borrow();
+        let found = entries.iter().find(|entry| entry.key == key)?;
+        (found.state == State::Alive).then(|| found.value.cast())
     }
 
     /// The value of `key`, made by `init` if there is none yet.
@@ -212,6 +224,12 @@ impl Drop for ClearAtExit {
     fn drop(&mut self) {
         THREAD_MAP.with(|map| map.clear());
     }
+}
+
+/// Calls `f` with the map of the calling thread, in which it may look but not make anything.
+#[inline]
+pub(super) fn peek_thread_map<R>(f: impl FnOnce(&LocalMap) -> R) -> R {
+    THREAD_MAP.with(|map| f(map))
 }
 
 /// Calls `f` with the map of the calling thread, for code outside of coroutines. `None` when the thread is ending and never used a local:

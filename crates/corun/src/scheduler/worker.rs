@@ -314,6 +314,7 @@ impl Worker {
     }
 
     /// The locals of the running coroutine.
+    #[inline]
     pub(crate) fn locals(&self) -> Option<&LocalMap> {
         let task = self.running()?;
         let control = task.header().next.load(Ordering::Relaxed).cast::<Control>();
