@@ -39,9 +39,7 @@ fn yields(tasks: u64, rounds: u64) {
         let stretch = stretch.clone();
         handles.push(spawn(move || {
             stretch.arrive();
-            while !stretch.all_here() {
-                yield_now();
-            }
+            corun::park();
             yield_now();
             stretch.enter();
             for _ in 0..rounds {
@@ -49,6 +47,14 @@ fn yields(tasks: u64, rounds: u64) {
             }
             stretch.leave();
         }));
+    }
+    // They gather parked and are woken in the order in which they were made, which is the order of the other runtimes' queues:
+    // corun starts a new coroutine every so many yields of the old ones, and so would have them shuffled.
+    while !stretch.all_here() {
+        yield_now();
+    }
+    for handle in &handles {
+        handle.coroutine().unpark();
     }
     for handle in handles {
         handle.join().expect("no panic");
