@@ -85,6 +85,9 @@ pub(crate) unsafe fn prepare(_limit: *mut u8, top: *mut u8, entry: *const ()) ->
 }
 
 /// The root frame of every stack: unwinders stop here, since its caller is declared undefined, and the chain of frame pointers ends.
+///
+/// It jumps to the entry, which never returns, with a return address into itself: a call would leave the return-stack predictor one
+/// entry too deep, so that the resumer's own returns would miss.
 #[unsafe(naked)]
 unsafe extern "C" fn trampoline() {
     naked_asm!(
@@ -94,7 +97,10 @@ unsafe extern "C" fn trampoline() {
         "ldr x17, [sp], #32",
         "mov x1, sp",
         "mov x29, xzr",
-        "blr x17",
+        "adr x30, 2f",
+        "br x17",
+        "brk #1",
+        "2:",
         "brk #1",
         ".cfi_endproc",
     )

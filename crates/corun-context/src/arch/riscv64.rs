@@ -86,6 +86,9 @@ pub(crate) unsafe fn prepare(_limit: *mut u8, top: *mut u8, entry: *const ()) ->
 }
 
 /// The root frame of every stack: unwinders stop here, since its caller is declared undefined, and the chain of frame pointers ends.
+///
+/// It jumps to the entry, which never returns, with a return address into itself: a call would leave the return-stack predictor one
+/// entry too deep, so that the resumer's own returns would miss.
 #[unsafe(naked)]
 unsafe extern "C" fn trampoline() {
     naked_asm!(
@@ -95,7 +98,10 @@ unsafe extern "C" fn trampoline() {
         "addi sp, sp, 32",
         "mv a1, sp",
         "li s0, 0",
-        "jalr t2",
+        "lla ra, 2f",
+        "jr t2",
+        "unimp",
+        "2:",
         "unimp",
         ".cfi_endproc",
     )

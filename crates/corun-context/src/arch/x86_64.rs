@@ -81,6 +81,9 @@ pub(crate) unsafe fn prepare(_limit: *mut u8, top: *mut u8, entry: *const ()) ->
 }
 
 /// The root frame of every stack: unwinders stop here, since its caller is declared undefined.
+///
+/// It jumps to the entry, which never returns, with a return address into itself: a call would leave the return-stack predictor one
+/// entry too deep, so that the resumer's own returns would miss.
 #[unsafe(naked)]
 unsafe extern "C" fn trampoline() {
     naked_asm!(
@@ -89,7 +92,11 @@ unsafe extern "C" fn trampoline() {
         "pop rax",
         "lea rsi, [rsp + 16]",
         "xor ebp, ebp",
-        "call rax",
+        "lea rcx, [rip + 2f]",
+        "push rcx",
+        "jmp rax",
+        "ud2",
+        "2:",
         "ud2",
         ".cfi_endproc",
     )

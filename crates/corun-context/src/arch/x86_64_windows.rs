@@ -112,6 +112,9 @@ pub(crate) unsafe fn prepare(limit: *mut u8, top: *mut u8, entry: *const ()) -> 
 }
 
 /// The root frame of every stack: its unwind information describes a frame of 40 bytes, above which `prepare` put a return address of 0.
+///
+/// It jumps to the entry, which never returns, with a return address into itself: a call would leave the return-stack predictor one
+/// entry too deep, so that the resumer's own returns would miss.
 #[unsafe(naked)]
 unsafe extern "C" fn trampoline() {
     naked_asm!(
@@ -124,10 +127,14 @@ unsafe extern "C" fn trampoline() {
         "pop qword ptr gs:[0x10]",
         "pop qword ptr gs:[0x8]",
         "pop qword ptr gs:[0x0]",
-        "pop rax",
+        "pop r8",
         "lea rdx, [rsp + 48]",
         "xor ebp, ebp",
-        "call rax",
+        "lea rax, [rip + 2f]",
+        "push rax",
+        "jmp r8",
+        "ud2",
+        "2:",
         "ud2",
         ".seh_endproc",
         this = sym trampoline,

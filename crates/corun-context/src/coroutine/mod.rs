@@ -77,6 +77,9 @@ impl<T> Resumed<T, T> {
 /// - without the `std` feature or with `panic = "abort"`, where nothing can unwind it,
 /// - if the coroutine suspended while its thread was panicking, since a second unwinding would end the process.
 ///
+/// One that is suspended below a frame that cannot be unwound, such as a callback from C, must be run to its end instead: Rust ends the
+/// process when an unwinding meets such a frame.
+///
 /// After a transfer even an active coroutine can be dropped; it goes on, and is released by whoever receives its next answer, or
 /// leaked if it transfers onwards.
 ///

@@ -8,7 +8,7 @@ use super::block::{ACTIVE, DEAD, Header, ORPHAN, PANICKING, SUSPENDED, Slot, UNW
 use super::{Coroutine, ResumeError, running, unwind};
 use crate::raw;
 
-/// Lets the code of a coroutine suspend it. The closure given to [`Coroutine::new`] gets a reference to one.
+/// Lets the code of a coroutine suspend it. The closure given to [`Coroutine::with_stack`] gets a reference to one.
 pub struct Suspender<Input, Yield, Return> {
     header: *const Header,
     types: PhantomData<fn(Yield, Return) -> Input>,
