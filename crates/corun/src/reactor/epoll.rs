@@ -1,14 +1,13 @@
 //! The system calls behind the reactor on Linux: epoll, edge-triggered, and an eventfd to wake it.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
-use rustix::io::Errno;
 
 use super::entry::{Entry, Ready};
 
@@ -116,19 +115,43 @@ impl Selector {
     #[inline]
     pub(super) fn wait(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
         events.0.clear();
-        let timeout = timeout.map(|timeout| self.timespec(timeout));
-        let result = epoll::wait(&self.epoll, spare_capacity(&mut events.0), timeout.as_ref());
-        match result {
-            Ok(_) => Ok(()),
-            Err(Errno::NOSYS) if !self.coarse.swap(true, Ordering::Relaxed) => {
-                let timeout = timeout
-                    .map(|t| self.timespec(Duration::new(t.tv_sec as u64, t.tv_nsec as u32)));
-                Ok(
-                    epoll::wait(&self.epoll, spare_capacity(&mut events.0), timeout.as_ref())
-                        .map(drop)?,
-                )
+        if !self.coarse.load(Ordering::Relaxed) {
+            match self.wait_precisely(events, timeout) {
+                Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {
+                    self.coarse.store(true, Ordering::Relaxed);
+                }
+                result => return result,
             }
-            Err(error) => Err(error.into()),
+        }
+        let timeout = timeout.map(|timeout| self.timespec(timeout));
+        epoll::wait(&self.epoll, spare_capacity(&mut events.0), timeout.as_ref())?;
+        Ok(())
+    }
+
+    /// The same by `epoll_pwait2`, whose timeouts are in nanoseconds. rustix calls it too, but only in a build that cannot fall back.
+    #[inline]
+    fn wait_precisely(&self, events: &mut Events, timeout: Option<Duration>) -> io::Result<()> {
+        let timeout = timeout.map(|timeout| self.timespec(timeout));
+        // SAFETY: the arguments are those of the system call: a buffer with room for BATCH events, a timeout that is null or
+        // points to a kernel timespec (two 64-bit words, as rustix's is), and no signal mask.
+        let count = unsafe {
+            libc::syscall(
+                libc::SYS_epoll_pwait2,
+                self.epoll.as_raw_fd(),
+                events.0.as_mut_ptr(),
+                BATCH,
+                timeout.as_ref().map_or(ptr::null(), ptr::from_ref),
+                ptr::null::<libc::sigset_t>(),
+                size_of::<libc::c_ulong>(),
+            )
+        };
+        match usize::try_from(count) {
+            Ok(count) => {
+                // SAFETY: the kernel has filled in so many events, at most BATCH, which is the capacity.
+                unsafe { events.0.set_len(count) };
+                Ok(())
+            }
+            Err(_) => Err(io::Error::last_os_error()),
         }
     }
 

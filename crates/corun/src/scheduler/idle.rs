@@ -9,6 +9,10 @@ use crate::coroutine::task::TaskRef;
 /// A busy worker looks at its timers and its reactor this often, at the tick.
 const POLL_INTERVAL: Duration = Duration::from_micros(50);
 
+/// A worker that was woken by a timer does not sleep for less than this before the next: a crowd of timers then costs
+/// one wake-up for many (10 us of processor time each otherwise). A lone timer is not delayed.
+const TIMER_SPACING: Duration = Duration::from_micros(60);
+
 /// A worker that was idle for so long gives unused stack memory back.
 const TRIM_AFTER: Duration = Duration::from_millis(10);
 
@@ -180,12 +184,16 @@ impl Worker {
         scheduler.sleepers.lie_down(&self.shared.bed);
         if !self.something_to_do() {
             let deadline = lock(&self.shared.timers).next_deadline();
+            let deadline =
+                deadline.map(|deadline| deadline.max(self.last_timer.get() + TIMER_SPACING));
             self.wait_in_reactor(deadline.into_iter().chain(limit).min());
         }
         let to_search = scheduler.sleepers.get_up(&self.shared.bed);
         let now = Instant::now();
         self.last_poll.set(now);
-        lock(&self.shared.timers).fire(now);
+        if lock(&self.shared.timers).fire(now) != 0 {
+            self.last_timer.set(now);
+        }
         to_search
     }
 

@@ -7,8 +7,8 @@
 //!   it may use much stack, and a parked coroutine should fit one page.
 //! - A coroutine that suspends picks its successor itself ([`Worker::next`]) and switches to it: one switch per suspension.
 //!   Each [`TICK`]th choice is the idle context, so that inbox, timers and reactor are looked at however busy the queue is;
-//! - Turns go in rounds: all started coroutines that were ready when the round began, then all unstarted ones that were
-//!   waiting. That is first come, first served, but for one exception: who joins a coroutine lends it its turn. A child that
+//! - Turns go in rounds: all started coroutines that were ready when the round began, then a share of the unstarted ones that
+//!   wait, each in order of arrival. There is one exception: who joins a coroutine lends it its turn. A child that
 //!   has not started runs at once in its joiner's place, and when it ends the joiner goes on at once. So a tree
 //!   of spawns is walked depth first, in the cache and on few stacks, and the tick keeps that from lasting.
 //! - A stack goes back to the pool when its last frame is done with it: the entry function puts it there and
@@ -39,6 +39,12 @@ use crate::time::timers::{TimerId, Timers};
 /// Every so many switches the worker looks at its inbox, its timers and its reactor.
 const TICK: u32 = 64;
 
+/// A round starts this share of the unstarted coroutines that wait, and at least [`FRESH_LEAST`]. All of them would keep the started ones,
+/// with their timers and sockets, waiting for a whole burst of spawns; a fixed number would let the list grow without
+/// bound when a coroutine spawns more than that in each of its turns.
+const FRESH_SHARE: usize = 16;
+const FRESH_LEAST: usize = 16;
+
 /// How many operations that were ready at once a coroutine may do before it gives way.
 const BUDGET: u32 = 128;
 
@@ -68,6 +74,8 @@ pub(crate) struct Worker {
     /// The next coroutine id of the block that this worker drew, and how many are left.
     ids: Cell<(u64, u32)>,
     pub(super) last_poll: Cell<Instant>,
+    /// When a timer last woke the worker from its sleep.
+    pub(super) last_timer: Cell<Instant>,
     pub(super) random: Cell<u32>,
     /// Unstarted coroutines of `spawn_local`, which nobody may steal.
     pub(super) local: SpawnList,
@@ -270,6 +278,7 @@ impl Worker {
             in_panic_hook: Cell::new(false),
             ids: Cell::new((0, 0)),
             last_poll: Cell::new(Instant::now()),
+            last_timer: Cell::new(Instant::now()),
             random: Cell::new(shared.index.wrapping_mul(0x9e37_79b9) | 1),
             local: SpawnList::new(shared.seat.lists() + 1),
             to_start: Cell::new(None),
@@ -464,8 +473,9 @@ impl Worker {
     pub(super) fn pick(&self) -> Option<Next> {
         if self.started_left.get() == 0 && self.fresh_left.get() == 0 {
             self.started_left.set(self.run_queue.len());
+            let waiting = self.local.len() + self.shared.spawned.len();
             self.fresh_left
-                .set(self.local.len() + self.shared.spawned.len());
+                .set((waiting / FRESH_SHARE).max(FRESH_LEAST));
         }
         if self.started_left.get() != 0
             && let Some(context) = self.run_queue.pop()
