@@ -16,9 +16,6 @@ const TIMER_SPACING: Duration = Duration::from_micros(60);
 /// A worker that was idle for so long gives unused stack memory back.
 const TRIM_AFTER: Duration = Duration::from_millis(10);
 
-/// Every so many rounds the injection list goes before the worker's own.
-const INJECTION_FIRST: u32 = 61;
-
 impl Worker {
     /// Runs until the runtime is shut down and nothing is left for this worker to finish.
     pub(super) fn run(&self) {
@@ -44,7 +41,7 @@ impl Worker {
     /// One round: looks at everything that may have become ready, then runs coroutines until one switches back here.
     /// Returns false if nothing was ready.
     pub(crate) fn turn(&self) -> bool {
-        let round = self.count_switch();
+        self.count_switch();
         self.drain_inbox();
         if self.is_ready() {
             let now = Instant::now();
@@ -56,7 +53,10 @@ impl Worker {
             self.start(task);
             return true;
         }
-        if round.is_multiple_of(INJECTION_FIRST)
+        // In half of the rounds the injection list goes before the worker's own, which may never be empty. By a coin, as the rounds of
+        // a busy worker come with a fixed step of the count of switches.
+        if !self.shared.scheduler.injected.is_empty()
+            && self.flip()
             && let Some(task) = self.shared.scheduler.injected.pop()
         {
             self.start(task);
@@ -154,6 +154,10 @@ impl Worker {
             .filter(|&i| i != self.shared.index as usize)
             .filter_map(|i| scheduler.worker(i))
             .find_map(|victim| victim.spawned.steal_half(&self.shared.spawned))
+    }
+
+    pub(super) fn flip(&self) -> bool {
+        self.next_random() >> 31 == 0
     }
 
     /// Marsaglia's xorshift: victims need to be spread, no more.

@@ -369,14 +369,17 @@ impl Worker {
         // SAFETY: `next` gives a suspended context of this worker; `save` lies in the signal on this stack.
         unsafe { raw::switch(save, target, arg) };
         self.resumed(me);
-        place.store(PLACE_RUNNING, Ordering::Relaxed);
+        // Release: as in `begin`, since a reader may meet this store and not that one.
+        place.store(PLACE_RUNNING, Ordering::Release);
     }
 
     /// Suspends the running coroutine and starts `task` in its place, before all others.
+    ///
+    /// It is not counted: in a loop of spawns and joins each second count would be here, where no turn of others can come, and with
+    /// one parity these would be all those that give turns to others.
     #[inline(always)]
     pub(crate) fn park_and_start(&self, save: *mut Context, task: TaskRef) {
         let me = self.seat.current.load(Ordering::Relaxed);
-        self.count_switch();
         let (target, arg) = self.launch(task).unwrap_or_else(|| {
             self.to_start.set(Some(task));
             (self.idle.get(), 0)
@@ -385,7 +388,7 @@ impl Worker {
         unsafe {
             (*me).place.store(PLACE_SUSPENDED, Ordering::Relaxed);
             raw::switch(save, target, arg);
-            (*me).place.store(PLACE_RUNNING, Ordering::Relaxed);
+            (*me).place.store(PLACE_RUNNING, Ordering::Release);
         }
         self.resumed(me);
     }
@@ -493,10 +496,23 @@ impl Worker {
         self.run_queue.pop().map(Next::Continue)
     }
 
-    /// The next coroutine that has not started; local ones first, as nobody else can run them.
+    /// The next coroutine that has not started.
     #[inline(always)]
     pub(super) fn pop_fresh(&self) -> Option<TaskRef> {
-        self.local.pop().or_else(|| self.shared.spawned.pop())
+        if self.local.is_empty() {
+            return self.shared.spawned.pop();
+        }
+        self.pop_fresh_of_both()
+    }
+
+    /// A coin decides, so that neither list starves the other.
+    #[inline(never)]
+    fn pop_fresh_of_both(&self) -> Option<TaskRef> {
+        if self.flip() {
+            self.local.pop().or_else(|| self.shared.spawned.pop())
+        } else {
+            self.shared.spawned.pop().or_else(|| self.local.pop())
+        }
     }
 
     /// Takes an unstarted coroutine out of this worker's own lists, if that is where it stands.
