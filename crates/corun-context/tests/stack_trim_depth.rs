@@ -7,6 +7,10 @@ use corun_context::stack::{self, SlabStack, Stack, StackPool};
 
 #[test]
 fn deep_pages_go_back() {
+    // An emulator, which is where guards take mappings today, need not give memory back.
+    if stack::guards_take_mappings() {
+        return;
+    }
     let mut pool = StackPool::new(stack::DEFAULT_SIZE);
     let start = common::memory();
     let stacks: Vec<SlabStack> = (0..100).map(|_| pool.take().unwrap()).collect();

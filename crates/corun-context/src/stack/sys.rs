@@ -167,3 +167,32 @@ pub(super) unsafe fn guard(address: *mut u8, len: usize, mode: GuardMode) -> Res
         _ => Err(errno()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn locked_memory_takes_a_guard_too() {
+        let page = page_size();
+        let base = map(4 * page).unwrap().as_ptr();
+        // SAFETY: the mapping is this test's own; nothing dereferences the guard.
+        unsafe {
+            // Where no memory may be locked there is nothing to test.
+            if libc::mlock(base.cast(), 4 * page) == 0 {
+                assert_eq!(guard(base, page, guard_mode()), Ok(()));
+                let mut ends = [0; 2];
+                assert_eq!(libc::pipe(ends.as_mut_ptr()), 0);
+                assert_eq!(
+                    libc::write(ends[1], base.cast(), 1),
+                    -1,
+                    "the guard can be read"
+                );
+                assert_eq!(libc::write(ends[1], base.add(page).cast(), 1), 1);
+                ends.map(|end| libc::close(end));
+            }
+            unmap(base, 4 * page);
+        }
+    }
+}
