@@ -28,7 +28,7 @@ fn a_runtime_is_made_whole_or_not_at_all() {
             leave_room(room);
             let result = Runtime::builder().workers(16).build();
             set_limit(libc::RLIMIT_AS, u64::MAX);
-            let error = result.err().expect("there is no room for 16 threads");
+            let error = result.expect_err("there is no room for 16 threads");
             assert!(
                 error.raw_os_error().is_some(),
                 "the system's own error: {error}"

@@ -162,7 +162,7 @@ fn what_is_counted_adds_up() {
     let wanderers: Vec<_> = (1..=64)
         .map(|seed: u64| {
             let world = Arc::clone(&world);
-            corun::spawn(move || wander(&world, seed * 0x9E37_79B9_7F4A_7C15, 0))
+            corun::spawn(move || wander(&world, seed.wrapping_mul(0x9E37_79B9_7F4A_7C15), 0))
         })
         .collect();
     for wanderer in wanderers {
