@@ -17,7 +17,7 @@ pub(crate) fn wait(
     // SAFETY: the caller's socket is open during the call.
     let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(descriptor) };
     let wanted = match direction {
-        Direction::Read => PollFlags::IN | PollFlags::RDHUP,
+        Direction::Read => PollFlags::IN,
         Direction::Write => PollFlags::OUT,
     };
     loop {

@@ -20,9 +20,12 @@ mod source;
 mod turn;
 mod wait_list;
 
-#[cfg_attr(any(target_os = "linux", target_os = "android"), path = "epoll.rs")]
 #[cfg_attr(
-    not(any(target_os = "linux", target_os = "android")),
+    all(any(target_os = "linux", target_os = "android"), not(corun_portable)),
+    path = "epoll.rs"
+)]
+#[cfg_attr(
+    not(all(any(target_os = "linux", target_os = "android"), not(corun_portable))),
     path = "portable.rs"
 )]
 mod selector;
