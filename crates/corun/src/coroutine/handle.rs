@@ -60,6 +60,12 @@ impl Coroutine {
         unsafe { &*ptr::from_ref(task).cast::<Coroutine>() }
     }
 
+    /// A handle to a coroutine that is known to be alive. May be called in a signal handler.
+    pub(crate) fn from_running(task: TaskRef) -> Coroutine {
+        task.retain();
+        Coroutine(task)
+    }
+
     /// The coroutine's number.
     pub fn id(&self) -> CoroutineId {
         CoroutineId(self.0.id())

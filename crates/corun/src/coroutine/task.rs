@@ -28,6 +28,7 @@ use crate::coroutine::park::Parker;
 use crate::scheduler::blocks;
 use crate::scheduler::signal::Signal;
 use crate::scheduler::stacks::Pooled;
+use crate::scheduler::worker::Worker;
 
 /// What `join` returns for a coroutine that panicked: the payload.
 pub(crate) type Outcome<T> = Result<T, Box<dyn Any + Send>>;
@@ -430,6 +431,7 @@ impl<B: Body> Table<B> {
             // SAFETY: the handle is gone and has left the result to this coroutine.
             abort_on_panic(|| unsafe { ManuallyDrop::drop(&mut (*stage).done) });
         }
+        Worker::leave_seat(task);
         task.release();
         epilogue.finish(unseen && failed);
     }

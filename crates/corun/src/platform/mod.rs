@@ -4,6 +4,8 @@
 pub(crate) mod fork;
 #[cfg(unix)]
 pub(crate) mod host_wait;
+#[cfg(unix)]
+pub(crate) mod interrupt;
 pub(crate) mod numa;
 pub(crate) mod poll;
 pub(crate) mod thread;

@@ -2,6 +2,7 @@
 //!
 //! - `CORUN_WORKERS` wins over everything, so that any program can be run with one worker or with sixteen without a change.
 //! - `CORUN_STACK_SIZE` replaces the default only, as `RUST_MIN_STACK` does for threads: a size in the code is there for a reason.
+//! - `CORUN_STALL_REPORT=0` keeps stalled coroutines from being printed.
 //! - A wrong value is an error that names the variable and the value; nothing is ignored or silently repaired.
 
 use std::error::Error;
@@ -20,6 +21,7 @@ const DEFAULT_KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 const WORKERS: &str = "CORUN_WORKERS";
 const STACK_SIZE: &str = "CORUN_STACK_SIZE";
+const STALL_REPORT: &str = "CORUN_STALL_REPORT";
 
 /// What a builder was told. `None` means the default.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +45,8 @@ pub(crate) struct Config {
     pub(crate) max_blocking_threads: usize,
     /// How long a thread of the blocking pool waits for work before it ends.
     pub(crate) blocking_keep_alive: Duration,
+    /// Print coroutines that stall their worker, if nobody has asked to be told of them.
+    pub(crate) print_stalls: bool,
 }
 
 impl Request {
@@ -89,12 +93,14 @@ impl Request {
             1,
             usize::MAX,
         )?;
+        let print_stalls = read(&variable, STALL_REPORT, parse_switch)? != Some(0);
         Ok(Config {
             workers,
             stack_size,
             thread_name,
             max_blocking_threads,
             blocking_keep_alive: DEFAULT_KEEP_ALIVE,
+            print_stalls,
         })
     }
 }
@@ -152,6 +158,14 @@ fn read(
 fn parse_count(text: &str) -> Result<usize, &'static str> {
     text.parse()
         .map_err(|_| "a whole number of worker threads, as in 4")
+}
+
+fn parse_switch(text: &str) -> Result<usize, &'static str> {
+    match text {
+        "0" => Ok(0),
+        "1" => Ok(1),
+        _ => Err("0 or 1"),
+    }
 }
 
 /// `65536`, `64K`, `64KiB`, `1M`, `1G`, in either case.

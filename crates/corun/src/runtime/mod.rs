@@ -10,14 +10,16 @@ use std::{error, fmt, ptr};
 use crate::coroutine::JoinHandle;
 use crate::coroutine::spawn::launch;
 use crate::coroutine::task::{MetaInit, Plain};
-use crate::scheduler::Scheduler;
+use crate::scheduler::watch::Reporting;
 use crate::scheduler::worker::{Worker, lock};
+use crate::scheduler::{Scheduler, stall};
 use config::Request;
 
 pub(crate) mod config;
 #[cfg(unix)]
 mod local;
 
+pub use crate::scheduler::stall::Stall;
 #[cfg(unix)]
 pub use local::LocalRuntime;
 
@@ -52,6 +54,16 @@ pub struct Handle {
 #[must_use = "a builder does nothing until it builds"]
 pub struct Builder {
     request: Request,
+    on_stall: OnStall,
+}
+
+#[derive(Clone, Default)]
+struct OnStall(Option<stall::Handler>);
+
+impl fmt::Debug for OnStall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "set" } else { "none" })
+    }
 }
 
 /// The time for a shut-down was over before every worker had finished its coroutines. They go on.
@@ -92,13 +104,30 @@ impl Builder {
         self
     }
 
+    /// Calls `handler` for each coroutine that has run for more than 10 to 20 ms without letting the others of its worker run, once for
+    /// each. It is called on a thread of the runtime that watches the workers, and should not keep it for long; if it panics, the
+    /// panic is reported and goes no further.
+    ///
+    /// Without a handler, a stall of more than a second is printed to standard error, unless the environment variable `CORUN_STALL_REPORT`
+    /// is 0. To see where a coroutine is, its thread is interrupted by the signal SIGURG.
+    pub fn on_stall(mut self, handler: impl Fn(&Stall) + Send + Sync + 'static) -> Builder {
+        self.on_stall = OnStall(Some(Arc::new(handler)));
+        self
+    }
+
     /// Starts the workers.
     ///
     /// # Errors
     /// `InvalidInput` for a value out of range, here or in the environment; the system's error if a thread, its reactor or its
     /// first stacks cannot be made. Nothing of a runtime that could not be started stays behind.
     pub fn build(self) -> io::Result<Runtime> {
-        let scheduler = Scheduler::new(self.request.resolve()?);
+        let config = self.request.resolve()?;
+        let reporting = match self.on_stall.0 {
+            Some(handler) => Reporting::Call(handler),
+            None if config.print_stalls => Reporting::Print,
+            None => Reporting::Silent,
+        };
+        let scheduler = Scheduler::new(config);
         let runtime = Runtime {
             handle: Handle { scheduler },
         };
@@ -106,6 +135,7 @@ impl Builder {
             // On an error `runtime` is dropped, and the workers that have started end.
             runtime.handle.scheduler.start_worker()?;
         }
+        runtime.handle.scheduler.start_watch(reporting)?;
         Ok(runtime)
     }
 }
@@ -236,7 +266,7 @@ impl Handle {
 
     /// How many workers the runtime has.
     pub fn workers(&self) -> usize {
-        self.scheduler.worker_count()
+        self.scheduler.config.workers
     }
 }
 
@@ -309,7 +339,8 @@ impl Global {
         if let Some(handle) = self.get() {
             return Ok(handle);
         }
-        let runtime = Builder { request }.build()?;
+        let on_stall = OnStall::default();
+        let runtime = Builder { request, on_stall }.build()?;
         let handle = Box::leak(Box::new(runtime.handle().clone()));
         // Never dropped, so never closed.
         std::mem::forget(runtime);

@@ -20,10 +20,10 @@ impl Worker {
     /// Runs until the runtime is shut down and nothing is left for this worker to finish.
     pub(super) fn run(&self) {
         loop {
-            if self.turn() || self.search(false) {
+            if self.turn() || (!self.shared.watched.is_retiring() && self.search(false)) {
                 continue;
             }
-            if self.may_end() {
+            if self.may_end() && (self.is_dismissed() || self.shared.watched.leave()) {
                 return;
             }
             self.rest();
@@ -56,6 +56,7 @@ impl Worker {
         // In half of the rounds the injection list goes before the worker's own, which may never be empty. By a coin, as the rounds of
         // a busy worker come with a fixed step of the count of switches.
         if !self.shared.scheduler.injected.is_empty()
+            && !self.shared.watched.is_retiring()
             && self.flip()
             && let Some(task) = self.shared.scheduler.injected.pop()
         {
@@ -73,7 +74,9 @@ impl Worker {
             }
             None => {}
         }
-        if let Some(task) = self.shared.scheduler.injected.pop() {
+        if !self.shared.watched.is_retiring()
+            && let Some(task) = self.shared.scheduler.injected.pop()
+        {
             self.chain_wake();
             self.start(task);
             return true;
@@ -185,7 +188,11 @@ impl Worker {
     /// Waits in the reactor until there is something to do, at most until `limit`. Returns whether the worker was woken to search.
     fn sleep(&self, limit: Option<Instant>) -> bool {
         let scheduler = &*self.shared.scheduler;
-        scheduler.sleepers.lie_down(&self.shared.bed);
+        if self.shared.watched.is_retiring() {
+            scheduler.sleepers.doze(&self.shared.bed);
+        } else {
+            scheduler.sleepers.lie_down(&self.shared.bed);
+        }
         if !self.something_to_do() {
             let deadline = lock(&self.shared.timers).next_deadline();
             let deadline =
@@ -193,6 +200,7 @@ impl Worker {
             self.wait_in_reactor(deadline.into_iter().chain(limit).min());
         }
         let to_search = scheduler.sleepers.get_up(&self.shared.bed);
+        scheduler.watch.worker_awake();
         let now = Instant::now();
         self.last_poll.set(now);
         if lock(&self.shared.timers).fire(now) != 0 {
@@ -245,17 +253,27 @@ impl Worker {
     /// The second look, after this worker has said that it sleeps.
     fn something_to_do(&self) -> bool {
         let scheduler = &*self.shared.scheduler;
-        !self.shared.inbox.is_empty()
-            || !scheduler.injected.is_empty()
-            || self.may_end()
-            // While another worker searches, what it leaves is its to pass on.
-            || (!scheduler.sleepers.is_searching() && scheduler.stealable_elsewhere(self.shared.index))
+        if !self.shared.inbox.is_empty() || self.may_end() {
+            return true;
+        }
+        if self.shared.bed.is_dozing() {
+            // What can be stolen is not for a worker that was sent away; but it may have been called back.
+            return !self.shared.watched.is_retiring();
+        }
+        // While another worker searches, what it leaves is its to pass on.
+        !scheduler.injected.is_empty()
+            || (!scheduler.sleepers.is_searching()
+                && scheduler.stealable_elsewhere(self.shared.index))
+    }
+
+    /// Is the runtime shut down, with nothing left in the list that all workers share?
+    fn is_dismissed(&self) -> bool {
+        self.shared.scheduler.is_closed() && self.shared.scheduler.injected.is_empty()
     }
 
     fn may_end(&self) -> bool {
         self.live.get() == 0
-            && self.shared.scheduler.is_closed()
-            && self.shared.scheduler.injected.is_empty()
+            && (self.shared.watched.is_retiring() || self.is_dismissed())
             && self.shared.spawned.is_empty()
             && self.local.is_empty()
     }

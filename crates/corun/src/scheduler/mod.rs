@@ -15,6 +15,7 @@
 //! - A scheduler context through which every switch goes: two switches per suspension instead of one.
 
 pub(crate) mod blocks;
+mod capture;
 mod fork;
 mod idle;
 mod inbox;
@@ -25,13 +26,14 @@ pub(crate) mod signal;
 mod sleepers;
 mod spawn_list;
 pub(crate) mod stacks;
+pub(crate) mod stall;
+mod threads;
+pub(crate) mod watch;
 pub(crate) mod worker;
 
-use std::io;
 use std::panic::RefUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::thread;
 use std::time::Instant;
 
 use crate::blocking::BlockingPool;
@@ -39,16 +41,14 @@ use crate::coroutine::task::TaskRef;
 use crate::platform::{self, numa::Placement};
 use crate::reactor::Reactor;
 use crate::runtime::config::Config;
-use signal::Signal;
 use sleepers::Sleepers;
 use spawn_list::SpawnList;
-use worker::{Shared, Worker, lock};
+use threads::{Exits, SPARE_WORKERS};
+use watch::Watch;
+use worker::{Shared, Worker};
 
 /// How many coroutine ids a worker draws at once.
 const ID_BLOCK: u64 = 1 << 16;
-
-/// How many workers the watch thread may add to stand in for stalled ones.
-const SPARE_WORKERS: usize = 16;
 
 /// The next unused coroutine id of the process.
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
@@ -73,22 +73,12 @@ pub(crate) struct Scheduler {
     injected: SpawnList,
     sleepers: Sleepers,
     closed: AtomicBool,
+    watch: Watch,
     exits: Mutex<Exits>,
 }
 
 // No code of the user's runs under the scheduler's locks, so a panic leaves nothing half-done in it.
 impl RefUnwindSafe for Scheduler {}
-
-/// How many worker threads live, and who waits for them to end.
-struct Exits {
-    threads: usize,
-    waiters: Vec<Waiter>,
-}
-
-struct Waiter(*const Signal);
-
-// SAFETY: signals are made to be notified from other threads.
-unsafe impl Send for Waiter {}
 
 impl Scheduler {
     pub(crate) fn new(config: Config) -> Arc<Scheduler> {
@@ -105,56 +95,9 @@ impl Scheduler {
             injected: SpawnList::new(0),
             sleepers: Sleepers::new(),
             closed: AtomicBool::new(false),
-            exits: Mutex::new(Exits {
-                threads: 0,
-                waiters: Vec::new(),
-            }),
+            watch: Watch::new(),
+            exits: Mutex::new(Exits::new(room)),
         })
-    }
-
-    /// Adds one more worker, without a thread as yet.
-    pub(crate) fn add_worker(self: &Arc<Self>) -> io::Result<Arc<Shared>> {
-        overflow::install()?;
-        let mut exits = lock(&self.exits);
-        let index = self.started.load(Ordering::Relaxed);
-        let Some(slot) = self.workers.get(index) else {
-            return Err(io::Error::other(
-                "the runtime has as many workers as it has room for",
-            ));
-        };
-        let shared = Arc::new(Shared::new(index as u32, self)?);
-        slot.get_or_init(|| Arc::clone(&shared));
-        // Release pairs with the acquire in `worker_count`.
-        self.started.store(index + 1, Ordering::Release);
-        exits.threads += 1;
-        Ok(shared)
-    }
-
-    /// Starts the thread of one more worker.
-    pub(crate) fn start_worker(self: &Arc<Self>) -> io::Result<()> {
-        let shared = self.add_worker()?;
-        let name = format!("{}-{}", self.config.thread_name, shared.index);
-        let started = thread::Builder::new().name(name).spawn({
-            let (shared, scheduler) = (Arc::clone(&shared), Arc::clone(self));
-            move || worker_thread(shared, scheduler)
-        });
-        if let Err(error) = started {
-            self.worker_ended();
-            return Err(error);
-        }
-        Ok(())
-    }
-
-    fn worker_ended(&self) {
-        let mut exits = lock(&self.exits);
-        exits.threads -= 1;
-        if exits.threads == 0 {
-            self.blocking.close();
-            for waiter in exits.waiters.drain(..) {
-                // SAFETY: a waiter takes its signal out of the list, under this lock, before the signal goes.
-                unsafe { Signal::notify(waiter.0) };
-            }
-        }
     }
 
     #[inline(always)]
@@ -241,42 +184,6 @@ impl Scheduler {
             self.wake(worker);
         }
     }
-
-    /// Waits until every worker thread has ended. Returns how many have not by the deadline.
-    pub(crate) fn wait_for_end(&self, deadline: Option<Instant>) -> usize {
-        if self.is_left_in_parent() {
-            return 0;
-        }
-        let signal = Signal::new();
-        {
-            let mut exits = lock(&self.exits);
-            if exits.threads == 0 {
-                return 0;
-            }
-            exits.waiters.push(Waiter(&raw const signal));
-        }
-        signal.wait_until(deadline);
-        let mut exits = lock(&self.exits);
-        exits
-            .waiters
-            .retain(|waiter| !std::ptr::eq(waiter.0, &raw const signal));
-        exits.threads
-    }
-}
-
-/// The life of a worker's thread.
-fn worker_thread(shared: Arc<Shared>, scheduler: Arc<Scheduler>) {
-    crate::platform::thread::set_timer_slack();
-    overflow::arm_thread();
-    scheduler.placement.apply(shared.index as usize);
-    let worker = Worker::new(shared);
-    Worker::enter_thread(&raw const worker);
-    worker.run();
-    Worker::enter_thread(std::ptr::null());
-    // Descriptors that others still use look for another reactor.
-    worker.shared().reactor.shutdown();
-    drop(worker);
-    scheduler.worker_ended();
 }
 
 /// The reactor of the worker that the calling coroutine runs on.

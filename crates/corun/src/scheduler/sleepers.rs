@@ -34,6 +34,8 @@ const AWAKE: u32 = 0;
 const SLEEPING: u32 = 1;
 /// Woken to search for stealable work: the worker holds the token.
 const SEARCHING: u32 = 2;
+/// Asleep, and of no use for stealable work: a spare worker that was sent away (`watch.rs`). Not counted.
+const DOZING: u32 = 3;
 
 /// What a worker is woken for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -64,6 +66,12 @@ impl Bed {
     pub(super) fn is_occupied(&self) -> bool {
         self.0.load(Ordering::Relaxed) == SLEEPING
     }
+
+    /// Relaxed, too.
+    #[inline]
+    pub(super) fn is_dozing(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == DOZING
+    }
 }
 
 impl Sleepers {
@@ -81,6 +89,18 @@ impl Sleepers {
         bed.0.store(SLEEPING, Ordering::Release);
         // Pairs with those of `call_searcher`, `rouse_if_asleep` and `return_token`.
         fence(Ordering::SeqCst);
+    }
+
+    /// As `lie_down`, for a worker that is to be woken for what concerns it alone.
+    pub(super) fn doze(&self, bed: &Bed) {
+        bed.0.store(DOZING, Ordering::Release);
+        // Pairs with that of `rouse_if_asleep`.
+        fence(Ordering::SeqCst);
+    }
+
+    /// Does nobody sleep who could be called to search?
+    pub(super) fn is_empty(&self) -> bool {
+        self.count.load(Ordering::Relaxed) == 0
     }
 
     /// Ends the sleep. Returns whether the worker was called to search, and so holds the token.
@@ -109,6 +129,13 @@ impl Sleepers {
     #[inline]
     pub(super) fn rouse_if_asleep(&self, bed: &Bed) -> bool {
         fence(Ordering::SeqCst);
+        if bed.is_dozing() {
+            // It may be roused by somebody else, or have got up and lain down for good, after the look: then it looks itself.
+            let exchanged =
+                bed.0
+                    .compare_exchange(DOZING, AWAKE, Ordering::AcqRel, Ordering::Relaxed);
+            return exchanged.is_ok();
+        }
         bed.is_occupied() && self.rouse(bed, Call::Wake)
     }
 

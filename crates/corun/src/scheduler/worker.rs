@@ -17,7 +17,7 @@
 use std::cell::{Cell, UnsafeCell};
 use std::ops::Deref;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering, compiler_fence};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -31,6 +31,7 @@ use super::signal::Signal;
 use super::sleepers::Bed;
 use super::spawn_list::SpawnList;
 use super::stacks::{Pooled, Stacks};
+use super::watch::Watched;
 use crate::coroutine::local_map::LocalMap;
 use crate::coroutine::task::{Control, Header, PLACE_RUNNING, PLACE_SUSPENDED, TaskRef};
 use crate::reactor::Reactor;
@@ -146,6 +147,7 @@ pub(crate) struct Shared {
     pub(super) switches: AtomicU32,
     /// Set by the watch thread when a coroutine has run for a whole time slice.
     pub(super) overdue: AtomicU32,
+    pub(super) watched: Watched,
     pub(crate) scheduler: SchedulerRef,
 }
 
@@ -193,6 +195,7 @@ impl Shared {
             bed: Bed::new(),
             switches: AtomicU32::new(0),
             overdue: AtomicU32::new(0),
+            watched: Watched::new(),
             scheduler: SchedulerRef(Arc::as_ptr(scheduler)),
         })
     }
@@ -320,6 +323,20 @@ impl Worker {
     #[inline(always)]
     pub(crate) fn running(&self) -> Option<TaskRef> {
         NonNull::new(self.seat.current.load(Ordering::Relaxed)).map(TaskRef)
+    }
+
+    /// Empties the seat of a coroutine that is about to give its own reference up, so that a signal handler does not follow it.
+    #[inline(always)]
+    pub(crate) fn leave_seat(task: TaskRef) {
+        if let Some(worker) = Worker::current()
+            && worker.running() == Some(task)
+        {
+            worker
+                .seat
+                .current
+                .store(ptr::null_mut(), Ordering::Relaxed);
+            compiler_fence(Ordering::SeqCst);
+        }
     }
 
     /// The locals of the running coroutine.

@@ -37,7 +37,8 @@ pub fn command(name: &str, variables: &[(&str, &str)]) -> Option<Command> {
     command
         .env_remove("RUST_BACKTRACE")
         .env_remove("CORUN_WORKERS")
-        .env_remove("CORUN_STACK_SIZE");
+        .env_remove("CORUN_STACK_SIZE")
+        .env_remove("CORUN_STALL_REPORT");
     command.envs(variables.iter().copied());
     Some(command)
 }

@@ -1,6 +1,7 @@
 //! The real files, in the places where they find each other.
 
 #[path = "../../../src/scheduler/sleepers.rs"]
+#[allow(dead_code, reason = "the models use a part of the file")]
 pub mod sleepers;
 
 mod sleep;
