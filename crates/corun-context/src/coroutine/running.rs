@@ -44,6 +44,8 @@ mod imp {
 
     /// The id of the innermost [`Coroutine`](crate::Coroutine) that runs on this thread, or `None` on the thread's own stack.
     ///
+    /// A scheduler that switches to other stacks in the middle of a resume may make it name a coroutine of such another stack.
+    ///
     /// ```
     /// use corun_context::{Coroutine, running};
     ///
