@@ -1,6 +1,6 @@
 //! Handles to coroutines: identity, state and `unpark`.
 
-use std::cell::OnceCell;
+use std::cell::Cell;
 use std::fmt;
 use std::num::NonZeroU64;
 use std::panic::Location;
@@ -166,25 +166,37 @@ pub fn current() -> Coroutine {
     Coroutine(task)
 }
 
+thread_local! {
+    /// The block of a plain thread. It has no destructor of its own, so that it serves those of other thread locals too.
+    static THREAD: Cell<Option<TaskRef>> = const { Cell::new(None) };
+    /// Frees the block when the thread ends. One that is made after that, by another destructor, stays.
+    static FREE_AT_EXIT: FreeAtExit = const { FreeAtExit };
+}
+
+struct FreeAtExit;
+
+impl Drop for FreeAtExit {
+    fn drop(&mut self) {
+        if let Some(task) = THREAD.take() {
+            task.release();
+        }
+    }
+}
+
 /// The running coroutine's block, or the plain thread's own.
 pub(crate) fn current_task() -> TaskRef {
-    thread_local! {
-        static THREAD: OnceCell<Coroutine> = const { OnceCell::new() };
-    }
-    if let Some(worker) = Worker::current()
-        && let Some(task) = worker.running()
-    {
-        return task;
-    }
-    THREAD.with(|cell| {
-        cell.get_or_init(|| {
-            let mut meta = Meta::new(Location::caller());
-            meta.name = thread::current().name().map(Box::from);
-            Coroutine(task::for_thread(
-                draw_ids(1),
-                MetaInit::Full(Box::new(meta)),
-            ))
-        })
-        .0
-    })
+    let running = Worker::current().and_then(Worker::running);
+    running
+        .or_else(|| THREAD.get())
+        .unwrap_or_else(make_thread_block)
+}
+
+#[cold]
+fn make_thread_block() -> TaskRef {
+    let mut meta = Meta::new(Location::caller());
+    meta.name = thread::current().name().map(Box::from);
+    let task = task::for_thread(draw_ids(1), MetaInit::Full(Box::new(meta)));
+    THREAD.set(Some(task));
+    let _ = FREE_AT_EXIT.try_with(|_| ());
+    task
 }

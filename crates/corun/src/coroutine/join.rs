@@ -3,7 +3,7 @@
 use std::fmt;
 use std::thread;
 
-use crate::coroutine::handle::{Coroutine, current_task};
+use crate::coroutine::handle::Coroutine;
 use crate::coroutine::slice::allow_suspension;
 use crate::coroutine::task::{JoinRef, abort_on_panic};
 use crate::scheduler::signal::Signal;
@@ -59,7 +59,10 @@ impl<T> JoinHandle<T> {
         if task.ended().is_some() {
             return;
         }
-        assert!(task != current_task(), "a coroutine cannot join itself");
+        assert!(
+            Worker::current().and_then(Worker::running) != Some(task),
+            "a coroutine cannot join itself"
+        );
         let signal = Signal::new();
         if let Some(worker) = Worker::suspendable()
             && worker.take_unstarted(task)

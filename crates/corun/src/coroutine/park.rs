@@ -75,7 +75,8 @@ impl Parker {
     /// Called by the owner alone.
     #[inline(always)]
     fn park(&self, deadline: Option<Instant>) {
-        if self.word.load(Ordering::Relaxed) == TOKEN {
+        // Locked or not: who has the lock of a token puts it back.
+        if self.word.load(Ordering::Relaxed).addr() & !LOCKED == TOKEN.addr() {
             self.lock();
             self.unlock(ptr::null_mut());
             return;

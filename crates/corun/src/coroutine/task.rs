@@ -205,7 +205,9 @@ impl TaskRef {
     #[inline]
     pub(crate) fn retain(self) {
         let before = self.header().references.fetch_add(1, Ordering::Relaxed);
-        assert!(before < u32::MAX / 2, "too many handles to one coroutine");
+        if before > u32::MAX / 2 {
+            too_many_handles();
+        }
     }
 
     /// Gives up one reference; the last one frees the block.
@@ -358,16 +360,18 @@ impl<T> JoinRef<T> {
 #[inline(always)]
 fn complete(task: TaskRef, ended: *mut Signal) -> bool {
     let header = task.header();
-    // The last reference: the handle is gone, and nobody can make a new one.
+    // The last reference: the handle is gone, and nobody but a destructor of the result can make a new one.
     if header.references.load(Ordering::Acquire) == 1 {
+        header.joiner.store(ended, Ordering::Relaxed);
         return true;
     }
     let mut joiner = header.joiner.load(Ordering::Acquire);
     if joiner.is_null() {
         // Release: the result comes first (pairs with `take` and `ended`). Acquire: the joiner's signal is complete.
         joiner = header.joiner.swap(ended, Ordering::AcqRel);
-    } else if joiner != DETACHED {
-        // A joiner waits until this is done, so nobody else changes the field: an exchange can be spared.
+    } else {
+        // A joiner waits until this is done, and a handle that was dropped does nothing more: nobody else changes the field, so that
+        // an exchange can be spared.
         header.joiner.store(ended, Ordering::Release);
     }
     if joiner == DETACHED {
@@ -456,6 +460,14 @@ pub(crate) fn for_thread(id: u64, meta: MetaInit) -> TaskRef {
     join.detach();
     task.release();
     task
+}
+
+/// Handles that are forgotten are counted for ever. As std does for `Arc`, this ends the process: after a panic one could go on and
+/// overflow the count.
+#[cold]
+fn too_many_handles() -> ! {
+    eprintln!("fatal: more than 2^31 handles to one coroutine");
+    process::abort();
 }
 
 /// Runs a destructor of the user's in a place that cannot unwind: a result that nobody will see, a closure that never ran.

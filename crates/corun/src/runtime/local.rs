@@ -17,7 +17,7 @@ use crate::runtime::Handle;
 use crate::runtime::config::Request;
 use crate::scheduler::Scheduler;
 use crate::scheduler::overflow;
-use crate::scheduler::worker::Worker;
+use crate::scheduler::worker::{AbortOnUnwind, Worker};
 
 /// A runtime whose one worker is the thread that made it, and runs only while the thread calls [`poll`](LocalRuntime::poll) or one of its
 /// sisters. For programs that have a main loop already (a GUI, a game, libevent, a script engine), and for coroutines that
@@ -140,13 +140,11 @@ impl LocalRuntime {
         // would be one of the runtime's own, and ends the process.
         let handle = self.launch(Plain(f), MetaInit::Site(Location::caller()));
         self.drive(|worker| {
-            let bomb = AbortOnUnwind;
             while !handle.is_finished() {
                 if !worker.turn() && !handle.is_finished() {
                     worker.rest();
                 }
             }
-            std::mem::forget(bomb);
         });
         handle
             .join()
@@ -166,7 +164,9 @@ impl LocalRuntime {
         let _entered = Entered::new(self);
         self.driven.set(true);
         self.worker.take_from_host();
+        let bomb = AbortOnUnwind;
         let result = f(&self.worker);
+        std::mem::forget(bomb);
         self.worker.leave_to_host();
         self.driven.set(false);
         self.host_wait.set_deadline(self.next_deadline());
@@ -190,15 +190,6 @@ impl Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         Worker::enter_thread(self.before);
-    }
-}
-
-struct AbortOnUnwind;
-
-impl Drop for AbortOnUnwind {
-    fn drop(&mut self) {
-        eprintln!("fatal: the scheduler of a LocalRuntime panicked");
-        std::process::abort();
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use super::signal::Signal;
 use super::watch::{self, Reporting};
-use super::worker::{Shared, Worker, lock};
+use super::worker::{AbortOnUnwind, Shared, Worker, lock};
 use super::{Scheduler, overflow};
 use crate::platform::{self, interrupt};
 
@@ -171,7 +171,9 @@ fn worker_thread(shared: Arc<Shared>, scheduler: Arc<Scheduler>) {
     shared.watched.begin(interrupt::current_thread());
     let worker = Worker::new(shared);
     Worker::enter_thread(&raw const worker);
+    let bomb = AbortOnUnwind;
     worker.run();
+    std::mem::forget(bomb);
     Worker::enter_thread(std::ptr::null());
     worker.shared().watched.end();
     // Descriptors that others still use look for another reactor.

@@ -627,6 +627,16 @@ impl Worker {
     }
 }
 
+/// Guards the idle context: if it unwound, coroutines would be left without their thread, and pointers to a worker that is gone.
+pub(crate) struct AbortOnUnwind;
+
+impl Drop for AbortOnUnwind {
+    fn drop(&mut self) {
+        eprintln!("fatal: the scheduler of corun panicked");
+        std::process::abort();
+    }
+}
+
 #[cold]
 #[inline(never)]
 fn suspended_in_no_suspend() -> ! {

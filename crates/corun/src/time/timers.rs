@@ -5,7 +5,7 @@
 //!   stands. The way back goes through the compact slot table rather than through the waiting signals, which lie on stacks
 //!   spread over memory: sifting 100,000 timers would miss the cache at each step.
 //! - An armed slot's signal is alive: its waiter cancels the timer before the signal goes, unless it has fired.
-//! - Nothing fires early: a timer fires when a clock reading taken under the lock is at or past its deadline.
+//! - Nothing fires early: a timer fires when a reading of the clock is at or past its deadline.
 //!
 //! Four children per node fit a cache line of entries and halve the depth (as in Go's timer heap). Rejected: a hashed or hierarchical
 //! wheel (its tick bounds the precision, or it cascades; with intrusive slots it too touches stacks).
