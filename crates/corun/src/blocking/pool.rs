@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use super::job::{Call, Job, Queue};
 use super::refused;
+use crate::platform::numa::Unbound;
 
 /// The pool of one runtime.
 pub(crate) struct BlockingPool {
@@ -36,6 +37,8 @@ struct Inner {
     limit: usize,
     /// How long a thread waits for work before it ends.
     keep_alive: Duration,
+    /// Where the threads may run: their worker's binding is not for them.
+    processors: Unbound,
     /// A test replaces it to see threads fail to start.
     start: fn(Arc<Inner>) -> io::Result<()>,
 }
@@ -53,13 +56,14 @@ struct State {
 
 impl BlockingPool {
     /// A pool of at most `limit` threads, none of which is started before it is needed.
-    pub(crate) fn new(limit: usize, keep_alive: Duration) -> BlockingPool {
-        BlockingPool::with_start(limit, keep_alive, start_thread)
+    pub(crate) fn new(limit: usize, keep_alive: Duration, processors: Unbound) -> BlockingPool {
+        BlockingPool::with_start(limit, keep_alive, processors, start_thread)
     }
 
     fn with_start(
         limit: usize,
         keep_alive: Duration,
+        processors: Unbound,
         start: fn(Arc<Inner>) -> io::Result<()>,
     ) -> BlockingPool {
         let state = State {
@@ -77,6 +81,7 @@ impl BlockingPool {
                 ended,
                 limit,
                 keep_alive,
+                processors,
                 start,
             }),
         }
@@ -204,6 +209,7 @@ impl Inner {
 
     /// The life of a thread.
     fn serve(&self) {
+        self.processors.apply();
         let mut state = self.lock();
         state.starting -= 1;
         loop {
@@ -251,11 +257,19 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     use std::sync::mpsc;
 
+    fn anywhere() -> Unbound {
+        crate::platform::numa::Placement::default().unbound()
+    }
+
+    fn new_pool(limit: usize, keep_alive: Duration) -> BlockingPool {
+        BlockingPool::new(limit, keep_alive, anywhere())
+    }
+
     const LONG: Duration = Duration::from_secs(3600);
 
     #[test]
     fn results_and_borrows() {
-        let pool = BlockingPool::new(4, LONG);
+        let pool = new_pool(4, LONG);
         let text = String::from("borrowed");
         let mut count = 0;
         let length = pool.run(|| {
@@ -269,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_panic_reaches_the_caller() {
-        let pool = BlockingPool::new(1, LONG);
+        let pool = new_pool(1, LONG);
         let result = catch_unwind(AssertUnwindSafe(|| {
             pool.run(|| resume_unwind(Box::new(7_u32)))
         }));
@@ -281,7 +295,7 @@ mod tests {
     #[test]
     fn grows_to_what_is_needed_at_once() {
         const CALLERS: usize = 20;
-        let pool = BlockingPool::new(64, LONG);
+        let pool = new_pool(64, LONG);
         // Passes only if all run at the same time.
         let barrier = Barrier::new(CALLERS);
         thread::scope(|scope| {
@@ -295,7 +309,7 @@ mod tests {
 
     #[test]
     fn queues_past_the_limit_first_come_first_served() {
-        let pool = BlockingPool::new(1, LONG);
+        let pool = new_pool(1, LONG);
         let (release, gate) = mpsc::channel::<()>();
         let order = Mutex::new(Vec::new());
         thread::scope(|scope| {
@@ -322,7 +336,7 @@ mod tests {
 
     #[test]
     fn idle_threads_end_and_new_ones_start() {
-        let pool = BlockingPool::new(8, Duration::from_millis(1));
+        let pool = new_pool(8, Duration::from_millis(1));
         for round in 0..50 {
             assert_eq!(pool.run(|| round).unwrap(), round);
         }
@@ -337,7 +351,7 @@ mod tests {
     #[test]
     fn nothing_is_lost_while_threads_come_and_go() {
         // The keep-alive is of the length of a round, so jobs keep meeting threads that are about to end.
-        let pool = BlockingPool::new(3, Duration::from_micros(50));
+        let pool = new_pool(3, Duration::from_micros(50));
         let runs = AtomicUsize::new(0);
         thread::scope(|scope| {
             for _ in 0..4 {
@@ -355,7 +369,7 @@ mod tests {
 
     #[test]
     fn a_call_after_the_shutdown_is_served() {
-        let pool = BlockingPool::new(2, LONG);
+        let pool = new_pool(2, LONG);
         assert_eq!(pool.shutdown(None), 0);
         assert_eq!(pool.run(|| 5).unwrap(), 5);
         assert_eq!(pool.shutdown(None), 0);
@@ -363,7 +377,7 @@ mod tests {
 
     #[test]
     fn shutdown_gives_up_at_its_deadline() {
-        let pool = BlockingPool::new(1, LONG);
+        let pool = new_pool(1, LONG);
         let (release, gate) = mpsc::channel::<()>();
         let (inside, is_inside) = mpsc::channel();
         thread::scope(|scope| {
@@ -386,7 +400,9 @@ mod tests {
 
     #[test]
     fn without_any_thread_calls_are_refused_and_the_closure_does_not_run() {
-        let pool = BlockingPool::with_start(4, LONG, |_| Err(io::ErrorKind::WouldBlock.into()));
+        let pool = BlockingPool::with_start(4, LONG, anywhere(), |_| {
+            Err(io::ErrorKind::WouldBlock.into())
+        });
         thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
@@ -404,7 +420,7 @@ mod tests {
     #[test]
     fn with_one_thread_alive_calls_wait_for_it() {
         static STARTED: AtomicBool = AtomicBool::new(false);
-        let pool = BlockingPool::with_start(8, LONG, |inner| {
+        let pool = BlockingPool::with_start(8, LONG, anywhere(), |inner| {
             match STARTED.swap(true, Ordering::Relaxed) {
                 false => start_thread(inner),
                 true => Err(io::ErrorKind::OutOfMemory.into()),

@@ -5,6 +5,7 @@
 //! - Several nodes: workers are dealt out to the nodes in proportion to the processors that the process may use there, and each worker may
 //!   run on any of its node's processors. It is bound to the node and not to one processor, so that the system's scheduler can still move
 //!   it out of the way of other programs.
+//! - A thief looks for work on its own node first. Threads of the blocking pool serve all workers and are bound to no node.
 //! - The affinity mask that the process was started with is never widened; a node outside of it gets no worker.
 //!
 //! # Why memory follows
@@ -143,13 +144,34 @@ impl Placement {
         }
     }
 
-    /// The node of a worker, for victims of stealing: near ones first. `None` if there is only one node.
-    #[allow(
-        dead_code,
-        reason = "the scheduler orders its victims by it once it has more than one node to choose from"
-    )]
-    pub(crate) fn node_of(&self, worker: usize) -> Option<usize> {
-        self.assignment.get(worker).copied()
+    /// Are there several nodes to think of?
+    pub(crate) fn is_divided(&self) -> bool {
+        !self.nodes.is_empty()
+    }
+
+    /// Do two workers share a node? Those beyond the number that was planned for are bound to none, and so near to all of their kind.
+    pub(crate) fn is_near(&self, a: usize, b: usize) -> bool {
+        self.assignment.get(a) == self.assignment.get(b)
+    }
+
+    /// For threads that workers start and that serve all of them: such a thread inherits its worker's binding, and should not keep it.
+    pub(crate) fn unbound(&self) -> Unbound {
+        Unbound(self.is_divided().then(|| {
+            CpuSet::from_ranges(self.nodes.iter().flat_map(|node| node.0.clone()).collect())
+        }))
+    }
+}
+
+/// All processors that the workers may use, if they are divided into nodes.
+pub(crate) struct Unbound(Option<CpuSet>);
+
+impl Unbound {
+    /// Lets the calling thread run on all of them.
+    pub(crate) fn apply(&self) {
+        if let Some(cpus) = &self.0 {
+            // Speed only: see "Failure" above.
+            let _ = affinity::set(cpus);
+        }
     }
 }
 
@@ -269,7 +291,10 @@ mod tests {
     #[test]
     fn one_node_decides_nothing() {
         assert_eq!(decide(&["0-7"], "0-7", 8), Placement::default());
-        assert_eq!(Placement::default().node_of(0), None);
+        let placement = Placement::default();
+        assert!(
+            !placement.is_divided() && placement.is_near(0, 5) && placement.unbound().0.is_none()
+        );
     }
 
     #[test]
@@ -277,6 +302,12 @@ mod tests {
         let placement = decide(&["0-3,8-11", "4-7,12-15"], "0-15", 6);
         assert_eq!(placement.assignment, [0, 1, 0, 1, 0, 1]);
         assert_eq!(placement.nodes[1], set("4-7,12-15"));
+        assert!(placement.is_divided() && placement.is_near(0, 2) && !placement.is_near(0, 1));
+        assert!(
+            !placement.is_near(0, 6) && placement.is_near(6, 7),
+            "spare workers"
+        );
+        assert_eq!(placement.unbound().0, Some(set("0-15")));
     }
 
     #[test]

@@ -147,16 +147,27 @@ impl Worker {
         true
     }
 
-    /// Takes half of the unstarted coroutines of some other worker, beginning at a random one so that thieves spread.
+    /// Takes half of the unstarted coroutines of some other worker: one on the same memory node if possible, as the closures lie there;
+    /// beginning at a random one, so that thieves spread.
     fn steal(&self) -> Option<TaskRef> {
         let scheduler = &*self.shared.scheduler;
         let count = scheduler.worker_count();
         let start = self.next_random() as usize % count.max(1);
-        (0..count)
-            .map(|i| (start + i) % count)
-            .filter(|&i| i != self.shared.index as usize)
-            .filter_map(|i| scheduler.worker(i))
-            .find_map(|victim| victim.spawned.steal_half(&self.shared.spawned))
+        let me = self.shared.index as usize;
+        let from = |near: bool| {
+            (0..count)
+                .map(|i| (start + i) % count)
+                .filter(|&i| i != me && scheduler.placement.is_near(me, i) == near)
+                .filter_map(|i| scheduler.worker(i))
+                .find_map(|victim| victim.spawned.steal_half(&self.shared.spawned))
+        };
+        from(true).or_else(|| {
+            if scheduler.placement.is_divided() {
+                from(false)
+            } else {
+                None
+            }
+        })
     }
 
     pub(super) fn flip(&self) -> bool {

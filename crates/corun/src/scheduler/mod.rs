@@ -85,10 +85,15 @@ impl Scheduler {
         crate::coroutine::panic::install();
         fork::watch();
         let room = config.workers + SPARE_WORKERS;
+        let placement = Placement::detect(config.workers);
         Arc::new(Scheduler {
-            blocking: BlockingPool::new(config.max_blocking_threads, config.blocking_keep_alive),
+            blocking: BlockingPool::new(
+                config.max_blocking_threads,
+                config.blocking_keep_alive,
+                placement.unbound(),
+            ),
             generation: platform::fork::generation(),
-            placement: Placement::detect(config.workers),
+            placement,
             config,
             workers: (0..room).map(|_| OnceLock::new()).collect(),
             started: AtomicUsize::new(0),
