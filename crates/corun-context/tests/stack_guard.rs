@@ -12,7 +12,9 @@ fn is_readable(address: usize) -> bool {
     unsafe {
         assert_eq!(libc::pipe(pipe.as_mut_ptr()), 0);
         let written = libc::write(pipe[1], address as *const libc::c_void, 1);
-        pipe.map(|end| libc::close(end));
+        for end in pipe {
+            libc::close(end);
+        }
         written == 1
     }
 }

@@ -8,9 +8,6 @@
 
 #[cfg(all(feature = "std", unix))]
 mod default;
-#[cfg(all(feature = "std", windows))]
-#[path = "windows.rs"]
-mod default;
 #[cfg(feature = "std")]
 mod error;
 #[cfg(all(feature = "std", unix))]
@@ -28,14 +25,16 @@ mod slab;
 #[cfg(all(feature = "std", unix))]
 mod sys;
 mod unguarded;
+#[cfg(all(feature = "std", windows))]
+mod windows;
 
-#[cfg(all(feature = "std", any(unix, windows)))]
-pub use default::DefaultStack;
 #[cfg(feature = "std")]
 pub use error::StackError;
 pub use unguarded::UnguardedStack;
+#[cfg(all(feature = "std", windows))]
+pub use windows::{DefaultStack, OsStack};
 #[cfg(all(feature = "std", unix))]
-pub use {os::OsStack, pool::StackPool, slab::SlabStack};
+pub use {default::DefaultStack, os::OsStack, pool::StackPool, slab::SlabStack};
 
 /// The usable bytes of a stack by default: 184 KiB in an optimised build, 1 MiB in one with `debug_assertions`.
 ///

@@ -190,7 +190,9 @@ mod tests {
                     "the guard can be read"
                 );
                 assert_eq!(libc::write(ends[1], base.add(page).cast(), 1), 1);
-                ends.map(|end| libc::close(end));
+                for end in ends {
+                    libc::close(end);
+                }
             }
             unmap(base, 4 * page);
         }
