@@ -2,9 +2,11 @@
 //!
 //! A pool is a plain vector, last in, first out, so that the stack handed out is the one whose top is still in the cache. It
 //! belongs to one thread and has no lock; it goes to the [slab](super::slab) for a run of stacks when it is empty, and gives
-//! back what is too much when its thread has nothing better to do. Slots in the slab are without memory, so that a stack's
-//! pages always come from the memory next to the thread that first uses it.
+//! back what is too much: quickly when its thread has nothing better to do ([`StackPool::trim`]), and slowly, what was not used for a second,
+//! while it has ([`StackPool::trim_surplus`]). Slots in the slab are without memory, so that a stack's pages always come from the memory next
+//! to the thread that first uses it.
 
+use std::time::{Duration, Instant};
 use std::vec::Vec;
 
 use super::region::Region;
@@ -15,6 +17,10 @@ use super::{SlabStack, StackError};
 const KEEP: usize = 256;
 /// How many stacks one call of `trim` gives back, at the most: about 0.2 ms.
 const STEP: usize = 256;
+/// The same for `trim_surplus`: about 20 us.
+const SMALL_STEP: usize = 32;
+/// What was not used for so long is surplus.
+const PERIOD: Duration = Duration::from_secs(1);
 /// The most stacks fetched from the slab at once; the first fetches are smaller.
 const MAX_BATCH: usize = 64;
 
@@ -24,6 +30,12 @@ pub struct StackPool {
     unused: Vec<SlabStack>,
     /// So many of `unused`, from the bottom, were not used since they were last trimmed.
     clean: usize,
+    /// So many of `unused`, from the bottom, were not used since `period` began.
+    low: usize,
+    /// So many of these, at the most, are to be given back, because they were not used in the period before either.
+    surplus: usize,
+    /// When the present period began; `None` before the first.
+    period: Option<Instant>,
     batch: usize,
     /// The region to tidy next, and then those before it.
     untidy: Option<&'static Region>,
@@ -36,6 +48,9 @@ impl StackPool {
         StackPool {
             unused: Vec::new(),
             clean: 0,
+            low: 0,
+            surplus: 0,
+            period: None,
             batch: 8,
             untidy: None,
             class: Class::of_size(size),
@@ -66,7 +81,9 @@ impl StackPool {
     /// for good before anything takes from the pool, trims it or drops it.
     #[inline]
     pub fn put(&mut self, stack: SlabStack) {
-        self.clean = self.clean.min(self.unused.len());
+        let below = self.unused.len();
+        self.clean = self.clean.min(below);
+        self.low = self.low.min(below);
         self.unused.push(stack);
     }
 
@@ -105,16 +122,53 @@ impl StackPool {
         }
     }
 
+    /// Does a small step of giving back stacks that were not used for a second, for a thread that is never idle for long.
+    ///
+    /// Call it many times a second: it does nothing most of the time, and takes some 20 us if it does. It must not be called on one
+    /// of the pool's own stacks.
+    pub fn trim_surplus(&mut self, now: Instant) {
+        // A pool that never had many stacks has none too many.
+        if self.unused.len() <= KEEP && self.surplus == 0 {
+            self.low = 0;
+            self.period = None;
+            return;
+        }
+        if self.surplus > 0 {
+            let end = self.surplus.min(self.low);
+            self.surplus = end.saturating_sub(SMALL_STEP);
+            self.release(self.surplus, end);
+            if self.surplus == 0 {
+                self.unused.shrink_to(2 * self.unused.len());
+                self.untidy = self.class.ok().and_then(|class| class.regions().next());
+            }
+        } else if self
+            .period
+            .is_none_or(|began| now.duration_since(began) >= PERIOD)
+        {
+            if self.period.is_some() {
+                self.surplus = self.low.saturating_sub(KEEP);
+            }
+            self.low = self.unused.len();
+            self.period = Some(now);
+        }
+    }
+
     fn release_surplus(&mut self) {
         // Those just below the ones to keep, so that little has to move.
         let end = self.unused.len() - KEEP;
-        let start = end.saturating_sub(STEP);
-        let mut surplus: Vec<SlabStack> = self.unused.drain(start..end).collect();
-        release(&mut surplus);
-        self.clean = self.clean.min(start);
-        if start == 0 {
+        self.release(end.saturating_sub(STEP), end);
+        if self.unused.len() <= KEEP {
             self.unused.shrink_to(2 * KEEP);
             self.untidy = self.class.ok().and_then(|class| class.regions().next());
+        }
+    }
+
+    /// Gives these of the unused stacks back to the slab.
+    fn release(&mut self, start: usize, end: usize) {
+        let mut stacks: Vec<SlabStack> = self.unused.drain(start..end).collect();
+        release(&mut stacks);
+        for mark in [&mut self.clean, &mut self.low] {
+            *mark -= (*mark).min(end) - (*mark).min(start);
         }
     }
 

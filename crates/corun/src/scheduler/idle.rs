@@ -128,6 +128,8 @@ impl Worker {
     /// Fires the timers that are due, and takes what the reactor has, without waiting.
     pub(super) fn poll(&self, now: Instant) {
         self.last_poll.set(now);
+        // SAFETY: only this thread uses the pools, it runs on none of their stacks here, and the reference ends at once.
+        unsafe { (*self.stacks.get()).trim_surplus(now) };
         lock(&self.shared.timers).fire(now);
         // An error here would be one of the reactor's own descriptor, which `Reactor::poll` treats as fatal.
         let _ = self.shared.reactor.poll(Some(Duration::ZERO));
@@ -245,6 +247,7 @@ impl Worker {
         // SAFETY: only this thread uses the pools, and this reference ends before anything else does.
         let stacks = unsafe { &mut *self.stacks.get() };
         if !stacks.need_trim() || left.is_some_and(|left| left <= TRIM_AFTER) {
+            stacks.trim_surplus(now);
             let _ = self.shared.reactor.poll(left);
             return;
         }

@@ -2,6 +2,8 @@
 //!
 //! Stacks are first touched by the worker that takes them and come back to its pool, so their memory stays on its NUMA node.
 
+use std::time::Instant;
+
 use corun_context::stack::{SlabStack, Stack, StackError, StackPool};
 
 pub(crate) struct Stacks {
@@ -95,5 +97,10 @@ impl Stacks {
         if let Some(pool) = self.pools().find(|pool| pool.needs_trim()) {
             pool.trim();
         }
+    }
+
+    /// Gives back a few of the stacks that were not used for a second, if there are any.
+    pub(crate) fn trim_surplus(&mut self, now: Instant) {
+        self.pools().for_each(|pool| pool.trim_surplus(now));
     }
 }
