@@ -1,5 +1,6 @@
 //! The real files, in the places where they find each other.
 
+#[allow(dead_code, reason = "a model uses a part of it")]
 #[path = "../../../src/scheduler/sleepers.rs"]
 #[allow(dead_code, reason = "the models use a part of the file")]
 pub mod sleepers;

@@ -95,11 +95,9 @@ impl Model {
         self.threads.lock().unwrap()[me] = Some(thread::current());
         let mut found = 0;
         while found < tasks {
-            if self.sleepers.take_token() {
-                if self.search(me) {
-                    found += 1;
-                    continue;
-                }
+            if self.sleepers.take_token() && self.search(me) {
+                found += 1;
+                continue;
             }
             self.sleepers.lie_down(&self.workers[me].bed);
             let look = self.omission != Omission::SecondLook
