@@ -1,7 +1,8 @@
 //! The watch thread: sees to it that a coroutine that does not give way harms none but those that share its worker.
 //!
 //! # What it does
-//! Every [`SAMPLE`] it compares each awake worker's count of switches with the one before. If it has not changed
+//! Every [`SAMPLE`] it compares each awake worker's count of switches with the one before. If it has not changed, although the thread was
+//! running or blocked (and did not merely wait for a processor, for which another thread would have to wait as well),
 //! - once: it sets `Shared::overdue`, so that the coroutine gives way at its next safepoint, even in the middle of its time slice;
 //! - twice: the worker is *stalled*. Its reactor and its timers are polled for it, because coroutines of other workers may wait on
 //!   descriptors that are registered there; a wake-up from here goes through the inbox, as from any other thread. The coroutine is
@@ -44,9 +45,12 @@ use super::capture::{self, Capture};
 use super::stall::{self, Handler, Stall};
 use super::worker::{Shared, lock};
 use crate::coroutine::CoroutineId;
-use crate::platform::interrupt;
+use crate::platform::{self, interrupt};
 
 const SAMPLE: Duration = Duration::from_millis(10);
+
+/// So much processor time makes a sample count. Less than a whole sample, as the ends of both are not precise.
+const USED: Duration = Duration::from_millis(5);
 
 /// From so many unchanged samples on a worker is stalled.
 const STALLED: u32 = 2;
@@ -175,8 +179,10 @@ struct Seen {
     switches: u32,
     /// When this count was seen first.
     since: Instant,
-    /// How many samples have not found another.
+    /// How many samples that count have not found another.
     unchanged: u32,
+    /// The thread's processor time at the last of them.
+    processor_time: Duration,
     /// It was asked during this stall what it is doing.
     asked: bool,
     /// How long the stall had lasted when it was asked last.
@@ -210,6 +216,7 @@ pub(super) fn run(scheduler: &Arc<Scheduler>, reporting: Reporting) {
         switches: 0,
         since: Instant::now(),
         unchanged: 0,
+        processor_time: Duration::ZERO,
         asked: false,
         duration: Duration::ZERO,
         reported: None,
@@ -260,7 +267,7 @@ impl Watcher<'_> {
                 (seen.switches, seen.since, seen.unchanged) = (switches, now, 0);
                 continue;
             }
-            seen.unchanged = seen.unchanged.saturating_add(1);
+            seen.count(worker);
             worker.overdue.store(1, Ordering::Relaxed);
             if seen.unchanged < STALLED {
                 continue;
@@ -314,6 +321,25 @@ impl Watcher<'_> {
         }
         while scheduler.watch.dormant.load(Ordering::SeqCst) {
             thread::park();
+        }
+    }
+}
+
+impl Seen {
+    /// Counts a sample that has found nothing new, if the thread could have done something.
+    fn count(&mut self, worker: &Shared) {
+        let thread = worker.watched.thread.load(Ordering::Acquire);
+        let time = platform::thread::processor_time(thread);
+        let counts = match time {
+            Some(time) if self.unchanged != 0 => {
+                time.saturating_sub(self.processor_time) >= USED
+                    || platform::thread::is_blocked(thread)
+            }
+            _ => true,
+        };
+        if counts {
+            self.unchanged = self.unchanged.saturating_add(1);
+            self.processor_time = time.unwrap_or_default();
         }
     }
 }
