@@ -157,7 +157,8 @@ fn a_coroutine_that_never_ends_does_not_keep_shutdown_for_ever() {
         std::thread::yield_now();
     }
     let error = runtime.shutdown(Duration::from_millis(5)).unwrap_err();
-    assert_eq!(error.unfinished_workers(), 1, "{error}");
+    // The worker with nothing to do may not have got round to ending in that time.
+    assert!((1..=2).contains(&error.unfinished_workers()), "{error}");
     stop.store(true, Ordering::SeqCst);
     running.join().unwrap();
 }
