@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
@@ -23,14 +23,16 @@ pub type Outcome = Result<BTreeMap<String, f64>, String>;
 /// The folder of the programs.
 pub struct Programs {
     folder: PathBuf,
+    boost: bool,
 }
 
 impl Programs {
     /// Those beside the driver itself.
-    pub fn new() -> Programs {
+    pub fn new(boost: bool) -> Programs {
         let own = std::env::current_exe().expect("/proc is mounted");
         Programs {
             folder: own.parent().expect("a file is in a folder").to_owned(),
+            boost,
         }
     }
 
@@ -43,20 +45,16 @@ impl Programs {
 
     /// Runs a workload that measures itself.
     pub fn measure(&self, command: &str, cpus: &'static [usize]) -> Outcome {
-        let mut process = Process::start(&self.folder, command, cpus)?;
+        let mut process = Process::start(self, command, cpus)?;
         process.result()
     }
 
     /// Runs a server under load.
     pub fn serve(&self, command: &str, connections: &str, seconds: f64) -> Outcome {
-        let mut load = Process::start(
-            &self.folder,
-            &format!("load {connections} {seconds}"),
-            LOAD_CPUS,
-        )?;
+        let mut load = Process::start(self, &format!("load {connections} {seconds}"), LOAD_CPUS)?;
         let upstream = load.port()?;
         let mut server = Process::start(
-            &self.folder,
+            self,
             &command.replace("{upstream}", &upstream.to_string()),
             &[0],
         )?;
@@ -81,7 +79,13 @@ struct Process {
 }
 
 impl Process {
-    fn start(folder: &Path, command: &str, cpus: &'static [usize]) -> Result<Process, String> {
+    fn start(
+        programs: &Programs,
+        command: &str,
+        cpus: &'static [usize],
+    ) -> Result<Process, String> {
+        let Programs { folder, boost } = programs;
+        let boost = *boost;
         let mut words = command.split(' ');
         let program = words.next().expect("a program");
         let errors = folder.join(format!("{program}.stderr"));
@@ -94,7 +98,9 @@ impl Process {
             .stderr(stderr);
         let prepare = move || {
             process::die_with_parent();
-            process::raise_priority();
+            if boost {
+                process::raise_priority();
+            }
             process::pin(cpus)
         };
         // SAFETY: between fork and exec only a few system calls are made, and nothing is allocated.

@@ -5,7 +5,7 @@ use std::fs;
 use std::process::Command;
 
 /// The section that says so.
-pub fn section(rounds: usize, seconds: f64, disturbance: f64) -> String {
+pub fn section(rounds: usize, seconds: f64, disturbance: f64, boost: bool) -> String {
     let mut text = String::from("## Machine and versions\n\n");
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let field = |name: &str| {
@@ -76,8 +76,13 @@ pub fn section(rounds: usize, seconds: f64, disturbance: f64) -> String {
     );
     let _ = writeln!(
         text,
-        "- CPU time that other programs took meanwhile: {:.0} % of a core",
-        disturbance * 100.0
+        "- CPU time that other programs took meanwhile: {:.0} % of a core{}",
+        disturbance * 100.0,
+        if boost {
+            "; what was measured ran at nice -20"
+        } else {
+            ""
+        }
     );
     text
 }

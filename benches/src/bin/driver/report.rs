@@ -21,9 +21,8 @@ benches/run yield echo      # some rows only, printed and not written
 ```
 
 All on core 0 with one worker, unless a row says otherwise; the load generator has core 1. System allocator for all, default
-settings, optimised builds with link-time optimisation, nice -20 where that is permitted. tokio is its current_thread runtime,
-tokio mt its multi_thread one; smol is one `Executor` run by its threads. *raw epoll* is a loop of our own over bare system
-calls, the limit of the socket rows.
+settings, optimised builds with link-time optimisation. tokio is its current_thread runtime, tokio mt its multi_thread one; smol
+is one `Executor` run by its threads. *raw epoll* is a loop of our own over bare system calls, the limit of the socket rows.
 
 ";
 
