@@ -2,3 +2,4 @@
 //! loom's primitives under this name.
 
 pub(crate) use std::sync::atomic;
+pub(crate) use std::{hint, thread};

@@ -17,6 +17,8 @@ mod entry;
 mod limits;
 mod poller;
 mod source;
+#[cfg(test)]
+mod tests;
 mod turn;
 mod wait_list;
 

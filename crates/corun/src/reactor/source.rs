@@ -11,7 +11,7 @@ use super::limits::Limits;
 use super::selector::{self, RawDescriptor};
 use super::turn::Turn;
 use crate::platform::poll;
-use crate::scheduler::{in_coroutine, safepoint};
+use crate::scheduler::{in_coroutine, safepoint, with_reactor};
 
 /// Runs the operations of one descriptor, which is registered nowhere until one of them has to wait in a coroutine.
 ///
@@ -160,7 +160,7 @@ impl Source {
         }
         // A stale one is leaked: see `Entry::is_stale`.
         let entry = Box::new(Entry::new(descriptor, blocked));
-        entry.settle()?;
+        with_reactor(|reactor| entry.settle_at(reactor)).expect("a coroutine runs on a worker")?;
         self.entry.store(Box::into_raw(entry), Ordering::Release);
         Ok(self.entry().expect("just stored"))
     }

@@ -2,8 +2,8 @@
 
 use std::cell::Cell;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
 
+use crate::primitive::atomic::{AtomicPtr, Ordering};
 use crate::scheduler::signal::Signal;
 
 /// One waiting coroutine: pinned on its stack from the time it is linked until it is unlinked.
@@ -46,7 +46,7 @@ pub(super) struct WaitList {
 }
 
 impl WaitList {
-    pub(super) const fn new() -> WaitList {
+    pub(super) fn new() -> WaitList {
         WaitList {
             head: AtomicPtr::new(ptr::null_mut()),
             tail: Cell::new(ptr::null()),

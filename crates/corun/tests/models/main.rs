@@ -3,12 +3,14 @@
 //! What is checked is the real code: its files are included here by path, and find loom's primitives under `crate::primitive`. Each model
 //! has twins with a seeded mistake, which have to fail: a model that cannot fail shows nothing.
 
+mod platform;
 #[allow(
     dead_code,
     reason = "not every mistake is seeded by every set of models"
 )]
 mod primitive;
 
+mod reactor;
 mod scheduler;
 
 /// Explores a model completely within a bound on involuntary switches: mistakes of such protocols show with two or three.

@@ -21,6 +21,8 @@ pub fn with_mistake(mistake: Mistake, run: impl FnOnce()) {
     run();
 }
 
+pub use loom::{hint, thread};
+
 pub mod atomic {
     pub use loom::sync::atomic::Ordering;
 
@@ -40,8 +42,13 @@ pub mod atomic {
         }
     }
 
+    /// A model that has failed unwinds, and destructors of the code under test run: loom's primitives are gone then.
+    fn failed() -> bool {
+        std::thread::panicking()
+    }
+
     macro_rules! atomic {
-        ($name:ident $(<$parameter:ident>)?, $value:ty) => {
+        ($name:ident $(<$parameter:ident>)?, $value:ty, $zero:expr) => {
             #[derive(Debug)]
             pub struct $name $(<$parameter>)? (real::$name $(<$parameter>)?);
 
@@ -51,18 +58,30 @@ pub mod atomic {
                     Self(real::$name::new(value))
                 }
                 pub fn load(&self, ordering: Ordering) -> $value {
+                    if failed() {
+                        return $zero;
+                    }
                     self.0.load(seeded(ordering))
                 }
                 pub fn store(&self, value: $value, ordering: Ordering) {
+                    if failed() {
+                        return;
+                    }
                     self.0.store(value, seeded(ordering));
                 }
                 pub fn swap(&self, value: $value, ordering: Ordering) -> $value {
                     self.0.swap(value, seeded(ordering))
                 }
                 pub fn compare_exchange(&self, old: $value, new: $value, ok: Ordering, err: Ordering) -> Result<$value, $value> {
+                    if failed() {
+                        return Ok(old);
+                    }
                     self.0.compare_exchange(old, new, seeded(ok), seeded(err))
                 }
                 pub fn compare_exchange_weak(&self, old: $value, new: $value, ok: Ordering, err: Ordering) -> Result<$value, $value> {
+                    if failed() {
+                        return Ok(old);
+                    }
                     self.0.compare_exchange_weak(old, new, seeded(ok), seeded(err))
                 }
             }
@@ -71,7 +90,7 @@ pub mod atomic {
 
     macro_rules! counter {
         ($name:ident, $value:ty) => {
-            atomic!($name, $value);
+            atomic!($name, $value, 0);
 
             #[allow(dead_code, reason = "the code under test uses what it needs")]
             impl $name {
@@ -85,8 +104,8 @@ pub mod atomic {
         };
     }
 
-    atomic!(AtomicBool, bool);
-    atomic!(AtomicPtr<T>, *mut T);
+    atomic!(AtomicBool, bool, false);
+    atomic!(AtomicPtr<T>, *mut T, std::ptr::null_mut());
     counter!(AtomicU32, u32);
     counter!(AtomicUsize, usize);
 }

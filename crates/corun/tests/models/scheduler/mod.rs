@@ -5,4 +5,10 @@
 #[allow(dead_code, reason = "the models use a part of the file")]
 pub mod sleepers;
 
+/// What waits in a model is a thread.
+pub use crate::reactor::stand_ins::with_reactor;
+pub mod signal {
+    pub use crate::reactor::stand_ins::Signal;
+}
+
 mod sleep;

@@ -1,0 +1,170 @@
+//! `entry.rs`, `turn.rs`, `wait_list.rs`: no byte that has arrived is left lying while somebody waits to read.
+//!
+//! The kernel is a count of bytes; each that arrives is an event, dispatched after it has arrived. A waiter who is left behind stays
+//! parked, which loom reports as a deadlock.
+
+use std::mem;
+use std::sync::Arc;
+use std::time::Instant;
+
+use loom::sync::atomic::AtomicUsize;
+use loom::sync::atomic::Ordering::SeqCst;
+use loom::thread;
+
+use super::entry::{Direction, Entry, Ready};
+use super::turn::Turn;
+use crate::check;
+
+/// Mistakes in what a reader does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Omission {
+    None,
+    /// It clears what it sees after its operation, not what it saw before.
+    LookBefore,
+    /// It does not give its turn on.
+    HandOn,
+}
+
+struct Socket {
+    entry: Entry,
+    bytes: AtomicUsize,
+}
+
+impl Socket {
+    /// Registered, with nothing to read.
+    fn new() -> Arc<Socket> {
+        let entry = Entry::new(0, Direction::Read);
+        entry
+            .settle_at(&Arc::new(super::stand_ins::Reactor))
+            .unwrap();
+        Arc::new(Socket {
+            entry,
+            bytes: AtomicUsize::new(0),
+        })
+    }
+
+    fn arrive(&self, count: usize) {
+        self.bytes.fetch_add(count, SeqCst);
+        self.entry.dispatch(Ready::READ);
+    }
+
+    /// A read that would block, or took one byte; and whether it was a short one, after which nothing is left.
+    fn try_read(&self) -> Option<bool> {
+        let taken = self
+            .bytes
+            .fetch_update(SeqCst, SeqCst, |bytes| bytes.checked_sub(1));
+        taken.ok().map(|before| before == 1)
+    }
+
+    /// Reads one byte, as `Source::run_in_turn` does.
+    fn read(&self, omission: Omission) {
+        let mut turn = Turn::new(&self.entry, Direction::Read);
+        loop {
+            let seen = turn.wait(None).unwrap().expect("no deadline");
+            let result = self.try_read();
+            let seen = match omission {
+                Omission::LookBefore => self.entry.seen(),
+                _ => seen,
+            };
+            match result {
+                Some(_) if omission == Omission::HandOn => return mem::forget(turn),
+                Some(short) => return turn.finish(short.then_some(seen)),
+                None => self.entry.clear(Direction::Read, seen),
+            }
+        }
+    }
+
+    /// Reads one byte, trying first, as `Source::run` does.
+    fn try_and_read(&self, omission: Omission) {
+        if let Some(seen) = self.entry.look(Direction::Read) {
+            match self.try_read() {
+                Some(true) => return self.entry.drained(Direction::Read, seen),
+                Some(false) => return,
+                None => self.entry.clear(Direction::Read, seen),
+            }
+        }
+        self.read(omission);
+    }
+
+    /// Waits, gives up at once, and does not read even if its turn has come by then.
+    fn give_up(&self) {
+        let mut turn = Turn::new(&self.entry, Direction::Read);
+        let _ = turn.wait(Some(Instant::now())).unwrap();
+    }
+}
+
+/// Two readers, and a byte for each that come as one event.
+fn two_readers(omission: Omission) {
+    check(2, move || {
+        let socket = Socket::new();
+        let readers: Vec<_> = (0..2)
+            .map(|_| {
+                let socket = Arc::clone(&socket);
+                thread::spawn(move || socket.try_and_read(omission))
+            })
+            .collect();
+        socket.arrive(2);
+        for reader in readers {
+            reader.join().unwrap();
+        }
+    });
+}
+
+/// One reader that reads twice, while bytes arrive.
+fn one_reader_twice(omission: Omission) {
+    check(3, move || {
+        let socket = Socket::new();
+        let reader = thread::spawn({
+            let socket = Arc::clone(&socket);
+            move || {
+                socket.try_and_read(omission);
+                socket.try_and_read(omission);
+            }
+        });
+        socket.arrive(1);
+        socket.arrive(1);
+        reader.join().unwrap();
+    });
+}
+
+#[test]
+fn two_readers_get_what_arrives() {
+    two_readers(Omission::None);
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn a_reader_that_keeps_its_turn_is_found() {
+    two_readers(Omission::HandOn);
+}
+
+#[test]
+fn one_reader_gets_what_arrives() {
+    one_reader_twice(Omission::None);
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn a_reader_that_looks_too_late_is_found() {
+    one_reader_twice(Omission::LookBefore);
+}
+
+#[test]
+fn who_gives_up_leaves_the_byte_to_the_next() {
+    check(2, || {
+        let socket = Socket::new();
+        let others: Vec<_> = [Socket::give_up as fn(&Socket), |socket: &Socket| {
+            socket.read(Omission::None);
+        }]
+        .into_iter()
+        .map(|role| {
+            let socket = Arc::clone(&socket);
+            thread::spawn(move || role(&socket))
+        })
+        .collect();
+        socket.arrive(1);
+        for other in others {
+            other.join().unwrap();
+        }
+    });
+}
