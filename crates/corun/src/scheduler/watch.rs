@@ -32,7 +32,7 @@
 //! - Handing the whole worker to another thread, as Go does with a P: started coroutines cannot move.
 //! - A [`LocalRuntime`](crate::runtime::LocalRuntime) is not watched: its host decides when it runs, and no other thread could help.
 //!
-//! Checked by `tests/bad_stalled_worker.rs` and `tests/bad_stall_report.rs`.
+//! Checked by `tests/bad_stalls.rs`, `bad_stall_report.rs`, `bad_spare_workers_end.rs` and `bad_idle_is_quiet.rs`.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering, fence};

@@ -1,6 +1,8 @@
 //! Signals that rain on the workers neither wake a sleeper early, nor fail an operation, nor lose a wake-up.
 #![cfg(target_os = "linux")]
 
+mod threads;
+
 use std::io::{Read, Write};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -12,18 +14,6 @@ static HANDLED: AtomicUsize = AtomicUsize::new(0);
 
 extern "C" fn handler(_: libc::c_int) {
     HANDLED.fetch_add(1, Ordering::Relaxed);
-}
-
-/// The threads of the runtime, by their names.
-fn workers() -> Vec<i32> {
-    let threads = std::fs::read_dir("/proc/self/task").unwrap().flatten();
-    threads
-        .filter_map(|thread| {
-            let name = std::fs::read_to_string(thread.path().join("comm")).ok()?;
-            name.starts_with("rained-on").then_some(())?;
-            thread.file_name().to_str()?.parse().ok()
-        })
-        .collect()
 }
 
 /// Interrupts every worker over and over while `body` runs in a coroutine.
@@ -42,7 +32,7 @@ fn in_the_rain<T: Send>(count: usize, body: impl FnOnce() -> T + Send) -> T {
     let result = std::thread::scope(|scope| {
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
-                for thread in workers() {
+                for thread in threads::sleeps("rained-on").into_keys() {
                     // SAFETY: no preconditions. A thread that has ended is not found.
                     unsafe {
                         libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, libc::SIGUSR1)
