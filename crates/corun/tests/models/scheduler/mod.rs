@@ -2,7 +2,6 @@
 
 #[allow(dead_code, reason = "a model uses a part of it")]
 #[path = "../../../src/scheduler/sleepers.rs"]
-#[allow(dead_code, reason = "the models use a part of the file")]
 pub mod sleepers;
 
 /// What waits in a model is a thread.
