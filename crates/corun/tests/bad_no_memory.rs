@@ -7,16 +7,9 @@ use corun::{Builder, Runtime, StartError};
 
 const HUGE: usize = 256 << 20;
 
-/// Address space of this process, in bytes.
-fn address_space() -> u64 {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let pages: u64 = text.split(' ').next().unwrap().parse().unwrap();
-    pages * 4096
-}
-
 /// From here on the heap can grow a little, but a huge stack does not fit.
 fn leave_no_room() {
-    bad::set_limit(libc::RLIMIT_AS, address_space() + HUGE as u64 / 2);
+    bad::leave_room(HUGE as u64 / 2);
 }
 
 fn huge(size: usize) -> corun::JoinHandle<u32> {

@@ -10,9 +10,7 @@ use corun::{Builder, Runtime};
 
 /// Leaves room for so many MiB of address space more than now. The stack of a thread takes two.
 fn leave_room(megabytes: u64) {
-    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let pages: u64 = text.split(' ').next().unwrap().parse().unwrap();
-    set_limit(libc::RLIMIT_AS, pages * 4096 + (megabytes << 20));
+    bad::leave_room(megabytes << 20);
 }
 
 fn count(folder: &str) -> usize {
