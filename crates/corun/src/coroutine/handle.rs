@@ -12,7 +12,8 @@ use crate::coroutine::task::{
     self, Meta, MetaInit, PLACE_RUNNING, PLACE_SUSPENDED, PLACE_THREAD, TaskRef,
 };
 use crate::scheduler::draw_ids;
-use crate::scheduler::worker::{Seat, Worker};
+use crate::scheduler::shared::Seat;
+use crate::scheduler::worker::Worker;
 
 /// A handle to a coroutine, as [`std::thread::Thread`] is to a thread. Cloning it is cheap; it keeps a small block of the coroutine
 /// alive, but neither its stack nor its result.

@@ -10,8 +10,9 @@ use std::{error, fmt, ptr};
 use crate::coroutine::JoinHandle;
 use crate::coroutine::spawn::launch;
 use crate::coroutine::task::{MetaInit, Plain};
+use crate::scheduler::lock_mutex;
 use crate::scheduler::watch::Reporting;
-use crate::scheduler::worker::{Worker, lock};
+use crate::scheduler::worker::Worker;
 use crate::scheduler::{Scheduler, stall};
 use config::Request;
 
@@ -319,7 +320,7 @@ pub(crate) static GLOBAL: Global = Global {
 impl Global {
     /// Keeps other threads from starting it.
     pub(crate) fn hold(&self) -> MutexGuard<'_, ()> {
-        lock(&self.starting)
+        lock_mutex(&self.starting)
     }
 
     /// Has the next use begin anew. For the child of a fork, which has none of its workers.
@@ -335,7 +336,7 @@ impl Global {
 
     #[cold]
     fn start(&self, request: Request) -> io::Result<&'static Handle> {
-        let _starting = lock(&self.starting);
+        let _starting = lock_mutex(&self.starting);
         if let Some(handle) = self.get() {
             return Ok(handle);
         }

@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::ptr;
 use std::sync::{MutexGuard, Once};
 
-use super::worker::{FREE_SEATS, Seat, Worker, lock};
+use super::lock_mutex;
+use super::shared::{FREE_SEATS, Seat};
+use super::worker::Worker;
 use crate::platform::fork::{self, Hook};
 use crate::runtime::GLOBAL;
 
@@ -32,7 +34,7 @@ pub(super) fn watch() {
 }
 
 fn prepare() {
-    let guards = (GLOBAL.hold(), lock(&FREE_SEATS));
+    let guards = (GLOBAL.hold(), lock_mutex(&FREE_SEATS));
     // A thread that is ending has no place to keep them, and forks without.
     let _ = HELD.try_with(|held| held.replace(Some(guards)));
 }

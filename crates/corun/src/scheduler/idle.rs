@@ -3,7 +3,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::worker::{Next, Worker, lock};
+use super::lock_mutex;
+use super::worker::{Next, Worker};
 use crate::coroutine::task::TaskRef;
 
 /// A busy worker looks at its timers and its reactor this often, at the tick.
@@ -130,7 +131,7 @@ impl Worker {
         self.last_poll.set(now);
         // SAFETY: only this thread uses the pools, it runs on none of their stacks here, and the reference ends at once.
         unsafe { (*self.stacks.get()).trim_surplus(now) };
-        lock(&self.shared.timers).fire(now);
+        lock_mutex(&self.shared.timers).fire(now);
         // An error here would be one of the reactor's own descriptor, which `Reactor::poll` treats as fatal.
         let _ = self.shared.reactor.poll(Some(Duration::ZERO));
     }
@@ -207,7 +208,7 @@ impl Worker {
             scheduler.sleepers.lie_down(&self.shared.bed);
         }
         if !self.something_to_do() {
-            let deadline = lock(&self.shared.timers).next_deadline();
+            let deadline = lock_mutex(&self.shared.timers).next_deadline();
             let deadline =
                 deadline.map(|deadline| deadline.max(self.last_timer.get() + TIMER_SPACING));
             self.wait_in_reactor(deadline.into_iter().chain(limit).min());
@@ -216,7 +217,7 @@ impl Worker {
         scheduler.watch.worker_awake();
         let now = Instant::now();
         self.last_poll.set(now);
-        if lock(&self.shared.timers).fire(now) != 0 {
+        if lock_mutex(&self.shared.timers).fire(now) != 0 {
             self.last_timer.set(now);
         }
         to_search

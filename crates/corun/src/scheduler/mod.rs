@@ -22,6 +22,7 @@ mod inbox;
 pub(crate) mod lock;
 pub(crate) mod overflow;
 pub(crate) mod run_queue;
+pub(crate) mod shared;
 pub(crate) mod signal;
 mod sleepers;
 mod spawn_list;
@@ -33,7 +34,7 @@ pub(crate) mod worker;
 
 use std::panic::RefUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use crate::blocking::BlockingPool;
@@ -41,11 +42,12 @@ use crate::coroutine::task::TaskRef;
 use crate::platform::{self, numa::Placement};
 use crate::reactor::Reactor;
 use crate::runtime::config::Config;
+use shared::Shared;
 use sleepers::Sleepers;
 use spawn_list::SpawnList;
 use threads::{Exits, SPARE_WORKERS};
 use watch::Watch;
-use worker::{Shared, Worker};
+use worker::Worker;
 
 /// How many coroutine ids a worker draws at once.
 const ID_BLOCK: u64 = 1 << 16;
@@ -131,6 +133,7 @@ impl Scheduler {
     pub(crate) fn submit(&self, task: TaskRef) -> Result<(), TaskRef> {
         match Worker::current() {
             Some(worker) if std::ptr::eq(&*worker.shared.scheduler, self) => {
+                worker.shared.count_call();
                 worker.shared.spawned.push(task)?;
                 // A lone worker is the one that runs this.
                 if self.worker_count() != 1 {
@@ -214,4 +217,9 @@ pub(crate) fn safepoint() {
     if let Some(worker) = Worker::suspendable() {
         worker.safepoint();
     }
+}
+
+/// Locks; a panic under one of the scheduler's own locks would be a bug of the scheduler, and poisons nothing of the user's.
+pub(crate) fn lock_mutex<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

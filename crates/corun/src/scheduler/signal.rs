@@ -31,7 +31,8 @@ use std::time::Instant;
 
 use corun_context::raw::Context;
 
-use super::worker::{Shared, Worker};
+use super::shared::Shared;
+use super::worker::Worker;
 use crate::coroutine::task::TaskRef;
 
 const EMPTY: u32 = 0;

@@ -10,9 +10,11 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Instant;
 
+use super::lock_mutex;
+use super::shared::Shared;
 use super::signal::Signal;
 use super::watch::{self, Reporting};
-use super::worker::{AbortOnUnwind, Shared, Worker, lock};
+use super::worker::{AbortOnUnwind, Worker};
 use super::{Scheduler, overflow};
 use crate::platform::{self, interrupt};
 
@@ -59,7 +61,7 @@ impl Scheduler {
     /// Adds one more worker, without a thread as yet.
     pub(crate) fn add_worker(self: &Arc<Self>) -> io::Result<Arc<Shared>> {
         overflow::install()?;
-        let mut exits = lock(&self.exits);
+        let mut exits = lock_mutex(&self.exits);
         let Some(index) = exits.live.iter().position(|live| !live) else {
             return Err(io::Error::other(
                 "the runtime has as many workers as it has room for",
@@ -97,7 +99,7 @@ impl Scheduler {
 
     /// Starts the thread that watches the workers.
     pub(crate) fn start_watch(self: &Arc<Self>, reporting: Reporting) -> io::Result<()> {
-        lock(&self.exits).watched = true;
+        lock_mutex(&self.exits).watched = true;
         let scheduler = Arc::clone(self);
         let started = thread::Builder::new()
             .name(format!("{}-watch", self.config.thread_name))
@@ -117,7 +119,7 @@ impl Scheduler {
     }
 
     fn worker_ended(&self, index: usize) {
-        let mut exits = lock(&self.exits);
+        let mut exits = lock_mutex(&self.exits);
         exits.live[index] = false;
         exits.threads -= 1;
         self.count_workers(&exits);
@@ -129,14 +131,14 @@ impl Scheduler {
     }
 
     fn watch_ended(&self) {
-        let mut exits = lock(&self.exits);
+        let mut exits = lock_mutex(&self.exits);
         exits.watched = false;
         exits.tell_waiters();
     }
 
     /// Have all worker threads ended?
     pub(super) fn has_ended(&self) -> bool {
-        lock(&self.exits).threads == 0
+        lock_mutex(&self.exits).threads == 0
     }
 
     /// Waits until every thread has ended. Returns how many workers have not by the deadline.
@@ -146,14 +148,14 @@ impl Scheduler {
         }
         let signal = Signal::new();
         {
-            let mut exits = lock(&self.exits);
+            let mut exits = lock_mutex(&self.exits);
             if exits.threads == 0 && !exits.watched {
                 return 0;
             }
             exits.waiters.push(Waiter(&raw const signal));
         }
         signal.wait_until(deadline);
-        let mut exits = lock(&self.exits);
+        let mut exits = lock_mutex(&self.exits);
         exits
             .waiters
             .retain(|waiter| !std::ptr::eq(waiter.0, &raw const signal));

@@ -1,7 +1,7 @@
 //! The watch thread: sees to it that a coroutine that does not give way harms none but those that share its worker.
 //!
 //! # What it does
-//! Every [`SAMPLE`] it compares each awake worker's count of switches with the one before. If it has not changed, although the thread was
+//! Every [`SAMPLE`] it compares each awake worker's signs of life (switches, spawns, wake-ups) with those before. If there is none, although the thread was
 //! running or blocked (and did not merely wait for a processor, for which another thread would have to wait as well),
 //! - once: it sets `Shared::overdue`, so that the coroutine gives way at its next safepoint, even in the middle of its time slice;
 //! - twice: the worker is *stalled*. Its reactor and its timers are polled for it, because coroutines of other workers may wait on
@@ -42,8 +42,9 @@ use std::time::{Duration, Instant};
 
 use super::Scheduler;
 use super::capture::{self, Capture};
+use super::lock_mutex;
+use super::shared::Shared;
 use super::stall::{self, Handler, Stall};
-use super::worker::{Shared, lock};
 use crate::coroutine::CoroutineId;
 use crate::platform::{self, interrupt};
 
@@ -176,7 +177,7 @@ impl Reporting {
 /// What the watch thread remembers of a worker.
 #[derive(Clone, Copy)]
 struct Seen {
-    switches: u32,
+    progress: (u32, u32),
     /// When this count was seen first.
     since: Instant,
     /// How many samples that count have not found another.
@@ -213,7 +214,7 @@ struct Watcher<'a> {
 pub(super) fn run(scheduler: &Arc<Scheduler>, reporting: Reporting) {
     let _ = scheduler.watch.thread.set(thread::current());
     let fresh = Seen {
-        switches: 0,
+        progress: (0, 0),
         since: Instant::now(),
         unchanged: 0,
         processor_time: Duration::ZERO,
@@ -256,15 +257,15 @@ impl Watcher<'_> {
         let mut sample = Sample::default();
         for worker in self.scheduler.workers() {
             let seen = &mut self.seen[worker.index as usize];
-            let switches = worker.switches.load(Ordering::Relaxed);
+            let progress = worker.progress();
             let idle = is_idle(worker);
             sample.awake |= !idle;
-            let changed = switches != seen.switches;
+            let changed = progress != seen.progress;
             sample.changed |= changed;
             if idle || changed {
                 collect(worker, seen, &self.reporting, true);
                 seen.asked = false;
-                (seen.switches, seen.since, seen.unchanged) = (switches, now, 0);
+                (seen.progress, seen.since, seen.unchanged) = (progress, now, 0);
                 continue;
             }
             seen.count(worker);
@@ -346,7 +347,7 @@ impl Seen {
 
 /// Does for a stalled worker what cannot wait.
 fn poll_for(worker: &Shared, now: Instant) {
-    lock(&worker.timers).fire(now);
+    lock_mutex(&worker.timers).fire(now);
     // An error would be one of the reactor's own descriptor, and the worker will meet it too.
     let _ = worker.reactor.poll(Some(Duration::ZERO));
 }
@@ -362,7 +363,7 @@ fn ask(worker: &Shared, seen: &mut Seen, now: Instant) {
     }
     seen.asked = true;
     seen.duration = now.saturating_duration_since(seen.since);
-    worker.watched.capture.ask(seen.switches);
+    worker.watched.capture.ask(seen.progress.0);
     interrupt::interrupt(thread);
 }
 

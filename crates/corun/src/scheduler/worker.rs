@@ -15,27 +15,21 @@
 //!   leaves by `switch_final`. Nobody else uses this worker's pool, so it cannot be taken before the switch is over.
 
 use std::cell::{Cell, UnsafeCell};
-use std::ops::Deref;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering, compiler_fence};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, compiler_fence};
 use std::time::Instant;
 
 use corun_context::raw::{self, Context};
 
 use super::Scheduler;
 use super::blocks::Blocks;
-use super::inbox::Inbox;
 use super::run_queue::RunQueue;
-use super::signal::Signal;
-use super::sleepers::Bed;
+use super::shared::{Seat, Shared};
 use super::spawn_list::SpawnList;
 use super::stacks::{Pooled, Stacks};
-use super::watch::Watched;
 use crate::coroutine::local_map::LocalMap;
 use crate::coroutine::task::{Control, Header, PLACE_RUNNING, PLACE_SUSPENDED, TaskRef};
-use crate::reactor::Reactor;
-use crate::time::timers::{TimerId, Timers};
 
 /// Every so many switches the worker looks at its inbox, its timers and its reactor.
 const TICK: u32 = 64;
@@ -65,7 +59,7 @@ pub(crate) struct Worker {
     started_left: Cell<usize>,
     fresh_left: Cell<usize>,
     /// The joiner of the coroutine that has just ended.
-    hand_back: Cell<Context>,
+    pub(super) hand_back: Cell<Context>,
     pub(super) blocks: Blocks,
     budget: Cell<u32>,
     /// Depth of `no_suspend` calls. One cell serves, since nothing else runs while it is not zero.
@@ -88,175 +82,11 @@ pub(crate) struct Worker {
     _scheduler: Arc<Scheduler>,
 }
 
-/// Where others can see which coroutine a worker runs. Seats are used again, never freed: a handle that outlives its
-/// runtime may still look.
-#[repr(align(64))]
-pub(crate) struct Seat {
-    /// The running coroutine, null while the worker is idle.
-    pub(crate) current: AtomicPtr<Header>,
-    /// Tells this worker's lists from those of all other workers in the process.
-    number: u32,
-}
-
-pub(super) static FREE_SEATS: Mutex<Vec<&'static Seat>> = Mutex::new(Vec::new());
-
-impl Seat {
-    fn take() -> &'static Seat {
-        static MADE: AtomicU32 = AtomicU32::new(0);
-        let free = lock(&FREE_SEATS).pop();
-        free.unwrap_or_else(|| {
-            Box::leak(Box::new(Seat {
-                current: AtomicPtr::new(ptr::null_mut()),
-                number: MADE.fetch_add(1, Ordering::Relaxed),
-            }))
-        })
-    }
-
-    /// The number of the list of stealable coroutines; that of local ones is the next.
-    fn lists(&self) -> u32 {
-        1 + 2 * self.number
-    }
-}
-
-/// Later than the worker, and never for one that was left with coroutines: its lists keep their numbers for themselves.
-impl Drop for Shared {
-    fn drop(&mut self) {
-        lock(&FREE_SEATS).push(self.seat);
-    }
-}
-
 impl Drop for Worker {
     fn drop(&mut self) {
         // Coroutines of other runtimes may wait on descriptors that were registered here.
         self.shared.reactor.shutdown();
     }
-}
-
-/// What other threads may touch of a worker.
-pub(crate) struct Shared {
-    pub(crate) index: u32,
-    seat: &'static Seat,
-    pub(super) inbox: Inbox,
-    /// The unstarted coroutines spawned here: what others steal.
-    pub(super) spawned: SpawnList,
-    pub(crate) reactor: Arc<Reactor>,
-    /// Under a lock for the watch thread's sake, which alone contends for it.
-    pub(super) timers: Mutex<Timers>,
-    pub(super) bed: Bed,
-    /// Counts choices of a successor: the tick, and the sign of life that the watch thread looks for.
-    pub(super) switches: AtomicU32,
-    /// Set by the watch thread when a coroutine has run for a whole time slice.
-    pub(super) overdue: AtomicU32,
-    pub(super) watched: Watched,
-    pub(crate) scheduler: SchedulerRef,
-}
-
-/// The scheduler that owns a [`Shared`]. Not counted, as two that count each other would never be freed. Whoever reaches a `Shared` does so
-/// through its scheduler, or through its worker (its own thread, or a coroutine parked there), which has a counted reference.
-pub(crate) struct SchedulerRef(*const Scheduler);
-
-// SAFETY: a reference to what is `Send` and `Sync`.
-unsafe impl Send for SchedulerRef {}
-// SAFETY: as above.
-unsafe impl Sync for SchedulerRef {}
-
-impl SchedulerRef {
-    /// A counted reference.
-    pub(crate) fn to_arc(&self) -> Arc<Scheduler> {
-        // SAFETY: the pointer came from an `Arc`, and is alive: see the type.
-        unsafe {
-            Arc::increment_strong_count(self.0);
-            Arc::from_raw(self.0)
-        }
-    }
-}
-
-impl Deref for SchedulerRef {
-    type Target = Scheduler;
-
-    #[inline(always)]
-    fn deref(&self) -> &Scheduler {
-        // SAFETY: alive: see the type.
-        unsafe { &*self.0 }
-    }
-}
-
-impl Shared {
-    pub(super) fn new(index: u32, scheduler: &Arc<Scheduler>) -> std::io::Result<Shared> {
-        let reactor = Arc::new(Reactor::new()?);
-        let seat = Seat::take();
-        Ok(Shared {
-            index,
-            seat,
-            inbox: Inbox::new(),
-            spawned: SpawnList::new(seat.lists()),
-            reactor,
-            timers: Mutex::new(Timers::new()),
-            bed: Bed::new(),
-            switches: AtomicU32::new(0),
-            overdue: AtomicU32::new(0),
-            watched: Watched::new(),
-            scheduler: SchedulerRef(Arc::as_ptr(scheduler)),
-        })
-    }
-
-    /// Is this the shared part of the worker that the calling thread is?
-    #[inline(always)]
-    pub(super) fn is_here(this: *const Shared) -> bool {
-        let worker = CURRENT.get();
-        // SAFETY: a worker that CURRENT names is alive: its thread runs this.
-        !worker.is_null() && unsafe { ptr::eq(Arc::as_ptr(&(*worker).shared), this) }
-    }
-
-    /// Makes the joiner of the coroutine that is ending on this thread ready: it goes on in its place.
-    ///
-    /// # Safety
-    /// As for `schedule`; and the worker must be the calling thread's.
-    #[inline(always)]
-    pub(super) unsafe fn hand_back(signal: *const Signal) {
-        // SAFETY: the worker that CURRENT names is alive, and so is the signal of a parked coroutine.
-        unsafe { (*CURRENT.get()).hand_back.set((*signal).context.get()) };
-    }
-
-    /// Makes a parked coroutine ready.
-    ///
-    /// # Safety
-    /// The caller must have won the right to wake the coroutine that waits on `signal`, and `this` be its worker.
-    #[inline(always)]
-    pub(super) unsafe fn schedule(this: *const Shared, signal: *const Signal) {
-        let worker = CURRENT.get();
-        // SAFETY: a worker that CURRENT names is alive: its thread runs this. A parked coroutine keeps its worker alive.
-        unsafe {
-            if !worker.is_null() && ptr::eq(Arc::as_ptr(&(*worker).shared), this) {
-                (*worker).run_queue.push((*signal).context.get());
-            } else {
-                // The worker may run the coroutine, and end, as soon as the signal is in its inbox.
-                let shared = &*this;
-                let scheduler = shared.scheduler.to_arc();
-                shared.inbox.push(signal);
-                // The scheduler keeps every worker's shared part, also that of a thread that has ended.
-                scheduler.wake(&*this);
-            }
-        }
-    }
-
-    pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        lock(&self.timers).next_deadline()
-    }
-
-    pub(crate) fn insert_timer(&self, deadline: Instant, signal: &Signal) -> TimerId {
-        lock(&self.timers).insert(deadline, signal)
-    }
-
-    /// Disarms a timer of a signal that was notified.
-    pub(crate) fn cancel_timer(&self, timer: TimerId, signal: &Signal) {
-        lock(&self.timers).cancel(timer, signal);
-    }
-}
-
-/// Locks; a panic under one of the scheduler's own locks would be a bug of the scheduler, and poisons nothing of the user's.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What comes next on a worker.
@@ -289,6 +119,12 @@ impl Worker {
             _scheduler: shared.scheduler.to_arc(),
             shared,
         }
+    }
+
+    /// The worker that this thread is; null on all others.
+    #[inline(always)]
+    pub(super) fn of_thread() -> *const Worker {
+        CURRENT.get()
     }
 
     /// The worker that this thread is, whether or not it runs a coroutine just now.

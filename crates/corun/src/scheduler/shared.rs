@@ -1,0 +1,202 @@
+//! What other threads may touch of a worker: its inbox, its unstarted coroutines, its reactor and timers, and its signs of life.
+//!
+//! A `Shared` outlives its worker's thread; it is freed with the scheduler that owns it.
+
+use std::ops::Deref;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use super::Scheduler;
+use super::inbox::Inbox;
+use super::lock_mutex;
+use super::signal::Signal;
+use super::sleepers::Bed;
+use super::spawn_list::SpawnList;
+use super::watch::Watched;
+use super::worker::Worker;
+use crate::coroutine::task::Header;
+use crate::reactor::Reactor;
+use crate::time::timers::{TimerId, Timers};
+
+/// Where others can see which coroutine a worker runs. Seats are used again, never freed: a handle that outlives its
+/// runtime may still look.
+#[repr(align(64))]
+pub(crate) struct Seat {
+    /// The running coroutine, null while the worker is idle.
+    pub(crate) current: AtomicPtr<Header>,
+    /// Tells this worker's lists from those of all other workers in the process.
+    number: u32,
+}
+
+pub(super) static FREE_SEATS: Mutex<Vec<&'static Seat>> = Mutex::new(Vec::new());
+
+impl Seat {
+    fn take() -> &'static Seat {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let free = lock_mutex(&FREE_SEATS).pop();
+        free.unwrap_or_else(|| {
+            Box::leak(Box::new(Seat {
+                current: AtomicPtr::new(ptr::null_mut()),
+                number: MADE.fetch_add(1, Ordering::Relaxed),
+            }))
+        })
+    }
+
+    /// The number of the list of stealable coroutines; that of local ones is the next.
+    pub(super) fn lists(&self) -> u32 {
+        1 + 2 * self.number
+    }
+}
+
+/// Later than the worker, and never for one that was left with coroutines: its lists keep their numbers for themselves.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        lock_mutex(&FREE_SEATS).push(self.seat);
+    }
+}
+
+/// What other threads may touch of a worker.
+pub(crate) struct Shared {
+    pub(crate) index: u32,
+    pub(super) seat: &'static Seat,
+    pub(super) inbox: Inbox,
+    /// The unstarted coroutines spawned here: what others steal.
+    pub(super) spawned: SpawnList,
+    pub(crate) reactor: Arc<Reactor>,
+    /// Under a lock for the watch thread's sake, which alone contends for it.
+    pub(super) timers: Mutex<Timers>,
+    pub(super) bed: Bed,
+    /// Counts choices of a successor: the tick.
+    pub(super) switches: AtomicU32,
+    /// Counts spawns and wake-ups by the worker's coroutines: one that is busy with these does not switch, but has not stalled.
+    calls: AtomicU32,
+    /// Set by the watch thread when a coroutine has run for a whole time slice.
+    pub(super) overdue: AtomicU32,
+    pub(super) watched: Watched,
+    pub(crate) scheduler: SchedulerRef,
+}
+
+/// The scheduler that owns a [`Shared`]. Not counted, as two that count each other would never be freed. Whoever reaches a `Shared` does so
+/// through its scheduler, or through its worker (its own thread, or a coroutine parked there), which has a counted reference.
+pub(crate) struct SchedulerRef(*const Scheduler);
+
+// SAFETY: a reference to what is `Send` and `Sync`.
+unsafe impl Send for SchedulerRef {}
+// SAFETY: as above.
+unsafe impl Sync for SchedulerRef {}
+
+impl SchedulerRef {
+    /// A counted reference.
+    pub(crate) fn to_arc(&self) -> Arc<Scheduler> {
+        // SAFETY: the pointer came from an `Arc`, and is alive: see the type.
+        unsafe {
+            Arc::increment_strong_count(self.0);
+            Arc::from_raw(self.0)
+        }
+    }
+}
+
+impl Deref for SchedulerRef {
+    type Target = Scheduler;
+
+    #[inline(always)]
+    fn deref(&self) -> &Scheduler {
+        // SAFETY: alive: see the type.
+        unsafe { &*self.0 }
+    }
+}
+
+impl Shared {
+    pub(super) fn new(index: u32, scheduler: &Arc<Scheduler>) -> std::io::Result<Shared> {
+        let reactor = Arc::new(Reactor::new()?);
+        let seat = Seat::take();
+        Ok(Shared {
+            index,
+            seat,
+            inbox: Inbox::new(),
+            spawned: SpawnList::new(seat.lists()),
+            reactor,
+            timers: Mutex::new(Timers::new()),
+            bed: Bed::new(),
+            switches: AtomicU32::new(0),
+            calls: AtomicU32::new(0),
+            overdue: AtomicU32::new(0),
+            watched: Watched::new(),
+            scheduler: SchedulerRef(Arc::as_ptr(scheduler)),
+        })
+    }
+
+    #[inline(always)]
+    pub(super) fn count_call(&self) {
+        let count = self.calls.load(Ordering::Relaxed).wrapping_add(1);
+        self.calls.store(count, Ordering::Relaxed);
+    }
+
+    /// The sign of life that the watch thread looks for: it changes as long as the worker does not stall.
+    pub(super) fn progress(&self) -> (u32, u32) {
+        (
+            self.switches.load(Ordering::Relaxed),
+            self.calls.load(Ordering::Relaxed),
+        )
+    }
+
+    /// Is this the shared part of the worker that the calling thread is?
+    #[inline(always)]
+    pub(super) fn is_here(this: *const Shared) -> bool {
+        let worker = Worker::of_thread();
+        // SAFETY: a worker that CURRENT names is alive: its thread runs this.
+        !worker.is_null() && unsafe { ptr::eq(Arc::as_ptr(&(*worker).shared), this) }
+    }
+
+    /// Makes the joiner of the coroutine that is ending on this thread ready: it goes on in its place.
+    ///
+    /// # Safety
+    /// As for `schedule`; and the worker must be the calling thread's.
+    #[inline(always)]
+    pub(super) unsafe fn hand_back(signal: *const Signal) {
+        // SAFETY: the worker that CURRENT names is alive, and so is the signal of a parked coroutine.
+        unsafe {
+            (*Worker::of_thread())
+                .hand_back
+                .set((*signal).context.get())
+        };
+    }
+
+    /// Makes a parked coroutine ready.
+    ///
+    /// # Safety
+    /// The caller must have won the right to wake the coroutine that waits on `signal`, and `this` be its worker.
+    #[inline(always)]
+    pub(super) unsafe fn schedule(this: *const Shared, signal: *const Signal) {
+        let worker = Worker::of_thread();
+        // SAFETY: a worker that CURRENT names is alive: its thread runs this. A parked coroutine keeps its worker alive.
+        unsafe {
+            if !worker.is_null() && ptr::eq(Arc::as_ptr(&(*worker).shared), this) {
+                (*worker).shared.count_call();
+                (*worker).run_queue.push((*signal).context.get());
+            } else {
+                // The worker may run the coroutine, and end, as soon as the signal is in its inbox.
+                let shared = &*this;
+                let scheduler = shared.scheduler.to_arc();
+                shared.inbox.push(signal);
+                // The scheduler keeps every worker's shared part, also that of a thread that has ended.
+                scheduler.wake(&*this);
+            }
+        }
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        lock_mutex(&self.timers).next_deadline()
+    }
+
+    pub(crate) fn insert_timer(&self, deadline: Instant, signal: &Signal) -> TimerId {
+        lock_mutex(&self.timers).insert(deadline, signal)
+    }
+
+    /// Disarms a timer of a signal that was notified.
+    pub(crate) fn cancel_timer(&self, timer: TimerId, signal: &Signal) {
+        lock_mutex(&self.timers).cancel(timer, signal);
+    }
+}
