@@ -3,14 +3,15 @@
 //! Token, waiter and lock share one word of the coroutine's block, so that parking allocates nothing. The rule is that of all wait lists
 //! here: a waker finds the signal under the lock and notifies it under the lock, and a waiter whose time is up takes it out under the lock.
 //! So no waker ever holds a signal that has gone.
+//!
+//! Checked by the models of `tests/models/coroutine/parking.rs`.
 
-use std::hint;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::coroutine::handle::current_task;
+use crate::primitive::atomic::{AtomicPtr, Ordering};
+use crate::primitive::{hint, thread};
 use crate::scheduler::signal::Signal;
 
 /// Null, [`TOKEN`] or the signal of the parked owner; with [`LOCKED`] added while somebody works on it.
@@ -24,7 +25,7 @@ const LOCKED: usize = 2;
 const _: () = assert!(align_of::<Signal>() > LOCKED);
 
 impl Parker {
-    pub(crate) const fn new() -> Parker {
+    pub(crate) fn new() -> Parker {
         Parker {
             word: AtomicPtr::new(ptr::null_mut()),
         }

@@ -21,10 +21,10 @@ use std::num::NonZeroU64;
 use std::panic::{self, AssertUnwindSafe, Location};
 use std::process;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering, fence};
 
 use crate::coroutine::local_map::LocalMap;
 use crate::coroutine::park::Parker;
+use crate::primitive::atomic::{AtomicPtr, AtomicU32, Ordering, fence};
 use crate::scheduler::blocks;
 use crate::scheduler::signal::Signal;
 use crate::scheduler::stacks::Pooled;

@@ -2,13 +2,15 @@
 //!
 //! A Treiber stack of the signals themselves, linked through the waiting coroutines' stacks. Taking everything by one exchange has no
 //! ABA problem; the order is turned round while it is walked, so that wake-ups are served first come, first served.
+//!
+//! Checked by the models of `tests/models/scheduler/wake.rs`.
 
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
 
 use corun_context::raw::Context;
 
 use super::signal::Signal;
+use crate::primitive::atomic::{AtomicPtr, Ordering};
 
 pub(crate) struct Inbox {
     newest: AtomicPtr<Signal>,

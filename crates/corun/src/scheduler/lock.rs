@@ -5,10 +5,10 @@
 //! `STEAL_LIMIT` nodes), so that a waiter spins briefly; if the holder lost its CPU the waiter gives up its own.
 
 use std::cell::UnsafeCell;
-use std::hint;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+
+use crate::primitive::atomic::{AtomicBool, Ordering};
+use crate::primitive::{hint, thread};
 
 pub(crate) struct SpinLock<T> {
     locked: AtomicBool,
@@ -19,7 +19,7 @@ pub(crate) struct SpinLock<T> {
 unsafe impl<T: Send> Sync for SpinLock<T> {}
 
 impl<T> SpinLock<T> {
-    pub(crate) const fn new(value: T) -> SpinLock<T> {
+    pub(crate) fn new(value: T) -> SpinLock<T> {
         SpinLock {
             locked: AtomicBool::new(false),
             value: UnsafeCell::new(value),

@@ -21,12 +21,10 @@
 //! Rejected: a waiter block on the heap, counted (an allocation and two counts per wait); a flag in the task (a late
 //! wake-up for a former wait would hit the next one).
 //!
-//! Checked by `tests` below and, with every interleaving, by the thread model in `tests/signal_race.rs`.
+//! Checked with every interleaving by `tests/models/scheduler/wake.rs`, which includes this file.
 
 use std::cell::Cell;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
-use std::thread::{self, Thread};
 use std::time::Instant;
 
 use corun_context::raw::Context;
@@ -34,6 +32,8 @@ use corun_context::raw::Context;
 use super::shared::Shared;
 use super::worker::Worker;
 use crate::coroutine::task::TaskRef;
+use crate::primitive::atomic::{AtomicPtr, AtomicU32, Ordering};
+use crate::primitive::thread::{self, Thread};
 
 const EMPTY: u32 = 0;
 const PARKED: u32 = 1;

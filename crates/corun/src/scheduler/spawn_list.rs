@@ -18,10 +18,10 @@
 //! a join has taken a task out).
 
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::lock::SpinLock;
 use crate::coroutine::task::{Header, PLACE_QUEUED, PLACE_TRANSIT, TaskRef};
+use crate::primitive::atomic::{AtomicUsize, Ordering};
 
 /// The most that one theft takes: bounds the time under the victim's lock.
 const STEAL_LIMIT: usize = 128;

@@ -171,6 +171,8 @@ fn worker_thread(shared: Arc<Shared>, scheduler: Arc<Scheduler>) {
     interrupt::admit();
     scheduler.placement.apply(index);
     shared.watched.begin(interrupt::current_thread());
+    // Until here it counted as idle, so that the watch thread may have gone to sleep.
+    scheduler.watch.worker_awake();
     let worker = Worker::new(shared);
     Worker::enter_thread(&raw const worker);
     let bomb = AbortOnUnwind;

@@ -3,14 +3,17 @@
 //! What is checked is the real code: its files are included here by path, and find loom's primitives under `crate::primitive`. Each model
 //! has twins with a seeded mistake, which have to fail: a model that cannot fail shows nothing.
 
+#[allow(dead_code, reason = "the models use a part of the real files")]
+mod coroutine;
 mod platform;
 #[allow(
     dead_code,
     reason = "not every mistake is seeded by every set of models"
 )]
 mod primitive;
-
 mod reactor;
+
+#[allow(dead_code, reason = "as above")]
 mod scheduler;
 
 /// Explores a model completely within a bound on involuntary switches: mistakes of such protocols show with two or three.

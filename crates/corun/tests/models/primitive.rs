@@ -1,4 +1,17 @@
 //! Loom's primitives under the name by which the real code asks for them; and mistakes to seed.
+//!
+//! An atomic that is dropped tells loom so, as a write that races with every access that is not known to come before. So loom also finds uses of
+//! what has gone: of a signal on a stack, of a freed block.
+
+pub use loom::hint;
+
+pub mod thread {
+    pub use loom::thread::{Thread, current, park, yield_now};
+
+    pub fn park_timeout(_: std::time::Duration) {
+        unreachable!("no model has a thread that waits with a deadline");
+    }
+}
 
 use std::cell::Cell;
 
@@ -17,11 +30,16 @@ thread_local! {
 
 /// Runs a model with a mistake in it; loom runs all its threads on the calling one.
 pub fn with_mistake(mistake: Mistake, run: impl FnOnce()) {
+    struct Undo;
+    impl Drop for Undo {
+        fn drop(&mut self) {
+            SEEDED.set(None);
+        }
+    }
     SEEDED.set(Some(mistake));
+    let _undo = Undo;
     run();
 }
-
-pub use loom::{hint, thread};
 
 pub mod atomic {
     pub use loom::sync::atomic::Ordering;
@@ -47,45 +65,94 @@ pub mod atomic {
         std::thread::panicking()
     }
 
+    /// Makes uses after the end known to loom.
+    #[derive(Debug)]
+    struct Life(loom::cell::UnsafeCell<()>);
+
+    // SAFETY: there is nothing in it; loom reports the races, which are what it is for.
+    unsafe impl Sync for Life {}
+
+    impl Life {
+        fn new() -> Life {
+            Life(loom::cell::UnsafeCell::new(()))
+        }
+        fn assert(&self) {
+            self.0.with(|_| ());
+        }
+        fn end(&self) {
+            if !failed() {
+                self.0.with_mut(|_| ());
+            }
+        }
+    }
+
     macro_rules! atomic {
         ($name:ident $(<$parameter:ident>)?, $value:ty, $zero:expr) => {
             #[derive(Debug)]
-            pub struct $name $(<$parameter>)? (real::$name $(<$parameter>)?);
+            pub struct $name $(<$parameter>)? (real::$name $(<$parameter>)?, Life);
+
+            impl $(<$parameter>)? Drop for $name $(<$parameter>)? {
+                fn drop(&mut self) {
+                    self.1.end();
+                }
+            }
 
             #[allow(dead_code, reason = "the code under test uses what it needs")]
             impl $(<$parameter>)? $name $(<$parameter>)? {
                 pub fn new(value: $value) -> Self {
-                    Self(real::$name::new(value))
-                }
-                pub fn load(&self, ordering: Ordering) -> $value {
-                    if failed() {
-                        return $zero;
-                    }
-                    self.0.load(seeded(ordering))
+                    Self(real::$name::new(value), Life::new())
                 }
                 pub fn store(&self, value: $value, ordering: Ordering) {
                     if failed() {
                         return;
                     }
+                    self.1.assert();
                     self.0.store(value, seeded(ordering));
                 }
-                pub fn swap(&self, value: $value, ordering: Ordering) -> $value {
-                    self.0.swap(value, seeded(ordering))
+                pub fn load(&self, ordering: Ordering) -> $value {
+                    if failed() {
+                        return $zero;
+                    }
+                    self.1.assert();
+                    self.0.load(seeded(ordering))
                 }
                 pub fn compare_exchange(&self, old: $value, new: $value, ok: Ordering, err: Ordering) -> Result<$value, $value> {
                     if failed() {
                         return Ok(old);
                     }
+                    self.1.assert();
                     self.0.compare_exchange(old, new, seeded(ok), seeded(err))
                 }
                 pub fn compare_exchange_weak(&self, old: $value, new: $value, ok: Ordering, err: Ordering) -> Result<$value, $value> {
                     if failed() {
                         return Ok(old);
                     }
+                    self.1.assert();
                     self.0.compare_exchange_weak(old, new, seeded(ok), seeded(err))
                 }
             }
         };
+    }
+
+    macro_rules! swap {
+        ($name:ident $(<$parameter:ident>)?, $value:ty) => {
+            #[allow(dead_code, reason = "the code under test uses what it needs")]
+            impl $(<$parameter>)? $name $(<$parameter>)? {
+                pub fn swap(&self, value: $value, ordering: Ordering) -> $value {
+                    self.1.assert();
+                    self.0.swap(value, seeded(ordering))
+                }
+            }
+        };
+    }
+
+    impl AtomicBool {
+        /// Does not write what is there already. Else a spinning exchange could in theory slip before the store that it waits for,
+        /// again and again, and loom would follow it for ever.
+        pub fn swap(&self, value: bool, ordering: Ordering) -> bool {
+            let exchanged = self.compare_exchange(!value, value, ordering, Ordering::Relaxed);
+            exchanged.unwrap_or_else(|there| there)
+        }
     }
 
     macro_rules! counter {
@@ -95,9 +162,11 @@ pub mod atomic {
             #[allow(dead_code, reason = "the code under test uses what it needs")]
             impl $name {
                 pub fn fetch_add(&self, value: $value, ordering: Ordering) -> $value {
+                    self.1.assert();
                     self.0.fetch_add(value, seeded(ordering))
                 }
                 pub fn fetch_sub(&self, value: $value, ordering: Ordering) -> $value {
+                    self.1.assert();
                     self.0.fetch_sub(value, seeded(ordering))
                 }
             }
@@ -108,4 +177,6 @@ pub mod atomic {
     atomic!(AtomicPtr<T>, *mut T, std::ptr::null_mut());
     counter!(AtomicU32, u32);
     counter!(AtomicUsize, usize);
+    swap!(AtomicPtr<T>, *mut T);
+    swap!(AtomicU32, u32);
 }

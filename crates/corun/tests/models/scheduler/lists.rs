@@ -1,0 +1,107 @@
+//! `lock.rs` and `spawn_list.rs`: each unstarted coroutine is taken by one, whether popped, stolen or taken out of the middle.
+
+use std::sync::Arc;
+
+use loom::cell::UnsafeCell;
+use loom::thread;
+
+use super::lock::SpinLock;
+use super::spawn_list::SpawnList;
+use crate::check;
+use crate::coroutine::task::{JoinRef, MetaInit, Plain, TaskRef};
+use crate::primitive::{Mistake, with_mistake};
+
+fn lock_excludes() {
+    check(3, || {
+        let lock = Arc::new(SpinLock::new(UnsafeCell::new(0)));
+        let add = |lock: &SpinLock<UnsafeCell<u32>>| {
+            let guard = lock.lock();
+            // SAFETY: loom checks that nobody else has access.
+            guard.with_mut(|value| unsafe { *value += 1 });
+        };
+        let other = thread::spawn({
+            let lock = Arc::clone(&lock);
+            move || add(&lock)
+        });
+        add(&lock);
+        other.join().unwrap();
+        // SAFETY: as above.
+        assert_eq!(lock.lock().with(|value| unsafe { *value }), 2);
+    });
+}
+
+#[test]
+fn a_lock_excludes() {
+    lock_excludes();
+}
+
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn a_lock_of_relaxed_operations_does_not() {
+    with_mistake(Mistake::Relaxed, lock_excludes);
+}
+
+fn task(id: u64) -> (TaskRef, JoinRef<()>) {
+    TaskRef::new(
+        Plain(|| ()),
+        id,
+        MetaInit::Site(std::panic::Location::caller()),
+    )
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Other {
+    Pops,
+    Steals,
+}
+
+/// A joiner takes its child out of the middle or the end of a list, while another thread pops from it or steals.
+fn each_is_taken_once(other: Other, thiefs_number: u32) {
+    check(2, move || {
+        let victim = Arc::new(SpawnList::new(1));
+        let thief = Arc::new(SpawnList::new(thiefs_number));
+        let tasks = [task(1), task(2)];
+        for (task, _) in &tasks {
+            assert!(victim.push(*task).is_ok());
+        }
+        let child = tasks[1].0;
+        let joiner = thread::spawn({
+            let (victim, thief) = (Arc::clone(&victim), Arc::clone(&thief));
+            move || usize::from(thief.remove(child)) + usize::from(victim.remove(child))
+        });
+        let first = match other {
+            Other::Pops => victim.pop(),
+            Other::Steals => victim.steal_half(&thief),
+        };
+        let mut taken = usize::from(first.is_some()) + joiner.join().unwrap();
+        while victim.pop().or_else(|| thief.pop()).is_some() {
+            taken += 1;
+        }
+        assert_eq!(
+            (taken, victim.len(), thief.len()),
+            (2, 0, 0),
+            "taken once each"
+        );
+        for (task, mut join) in tasks {
+            join.detach();
+            task.release();
+            task.release();
+        }
+    });
+}
+
+#[test]
+fn what_one_pops_and_one_joins_is_taken_once() {
+    each_is_taken_once(Other::Pops, 2);
+}
+
+#[test]
+fn what_one_steals_and_one_joins_is_taken_once() {
+    each_is_taken_once(Other::Steals, 2);
+}
+
+#[test]
+#[should_panic]
+fn lists_with_the_same_number_are_mistaken_for_each_other() {
+    each_is_taken_once(Other::Pops, 1);
+}

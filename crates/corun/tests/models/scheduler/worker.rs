@@ -1,0 +1,163 @@
+//! A stand-in for the worker: a thread that runs one coroutine, which is the thread's own code. To park it is to do what the idle context
+//! does until the inbox, or the thread itself, has continued it.
+
+use std::cell::Cell;
+use std::ptr;
+use std::time::Instant;
+
+use corun_context::raw::Context;
+use loom::sync::Mutex;
+use loom::thread::{self, Thread};
+
+use super::inbox::Inbox;
+use super::signal::Signal;
+use super::sleepers::{Bed, Sleepers};
+use crate::coroutine::task::TaskRef;
+
+loom::thread_local! {
+    static CURRENT: Cell<*const Worker> = Cell::new(ptr::null());
+}
+
+pub struct Worker {
+    shared: *const Shared,
+    continued: Cell<Option<Context>>,
+}
+
+pub struct Shared {
+    inbox: Inbox,
+    bed: Bed,
+    sleepers: Sleepers,
+    thread: Mutex<Option<Thread>>,
+    timers: Mutex<Vec<*const Signal>>,
+}
+
+// SAFETY: as for the real one.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+#[derive(Clone, Copy)]
+pub struct TimerId;
+
+/// What a switch away saves: a word that names the place it was saved to.
+fn context(save: *mut Context) -> Context {
+    // SAFETY: a context is one word, and this one is only compared.
+    unsafe { std::mem::transmute::<usize, Context>(save.addr()) }
+}
+
+impl Worker {
+    /// Makes the calling thread the worker while `f` runs as its coroutine.
+    pub fn run(shared: &Shared, f: impl FnOnce()) {
+        *shared.thread.lock().unwrap() = Some(thread::current());
+        let worker = Worker {
+            shared,
+            continued: Cell::new(None),
+        };
+        CURRENT.with(|current| current.set(&raw const worker));
+        f();
+        CURRENT.with(|current| current.set(ptr::null()));
+    }
+
+    pub fn suspendable() -> Option<&'static Worker> {
+        // SAFETY: set while `run` keeps the worker.
+        unsafe { CURRENT.with(Cell::get).as_ref() }
+    }
+
+    pub fn assert_may_suspend(&self) {}
+
+    pub fn leave_seat(_: TaskRef) {}
+
+    pub fn shared(&self) -> &Shared {
+        // SAFETY: the model keeps it.
+        unsafe { &*self.shared }
+    }
+
+    pub fn park(&self, save: *mut Context) {
+        let shared = self.shared();
+        // SAFETY: the caller's signal.
+        unsafe { save.write(context(save)) };
+        loop {
+            shared.inbox.drain(|context| {
+                assert_ne!(context, Context::NONE, "read before the switch");
+                self.continued.set(Some(context));
+            });
+            if let Some(continued) = self.continued.take() {
+                assert_eq!(continued, context(save));
+                return;
+            }
+            shared.sleepers.lie_down(&shared.bed);
+            if shared.inbox.is_empty() {
+                thread::park();
+            }
+            shared.sleepers.get_up(&shared.bed);
+        }
+    }
+
+    pub fn park_and_start(&self, _: *mut Context, _: TaskRef) {
+        unreachable!("no model starts coroutines");
+    }
+}
+
+impl Shared {
+    pub fn new() -> Shared {
+        Shared {
+            inbox: Inbox::new(),
+            bed: Bed::new(),
+            sleepers: Sleepers::new(),
+            thread: Mutex::new(None),
+            timers: Mutex::new(Vec::new()),
+        }
+    }
+
+    pub fn is_here(this: *const Shared) -> bool {
+        Worker::suspendable().is_some_and(|worker| ptr::eq(worker.shared, this))
+    }
+
+    /// # Safety
+    /// As for the real one.
+    pub unsafe fn schedule(this: *const Shared, signal: *const Signal) {
+        // SAFETY: by the contract; the model keeps the worker's shared part.
+        unsafe {
+            let shared = &*this;
+            if Shared::is_here(this) {
+                Shared::hand_back(signal);
+                return;
+            }
+            shared.inbox.push(signal);
+            if shared.sleepers.rouse_if_asleep(&shared.bed) {
+                let thread = shared.thread.lock().unwrap().clone();
+                thread.unwrap().unpark();
+            }
+        }
+    }
+
+    /// # Safety
+    /// As for the real one.
+    pub unsafe fn hand_back(signal: *const Signal) {
+        // SAFETY: a parked coroutine's signal.
+        let context = unsafe { (*signal).context.get() };
+        Worker::suspendable().unwrap().continued.set(Some(context));
+    }
+
+    pub fn insert_timer(&self, _: Instant, signal: &Signal) -> TimerId {
+        self.timers.lock().unwrap().push(signal);
+        TimerId
+    }
+
+    pub fn cancel_timer(&self, _: TimerId, signal: &Signal) {
+        self.timers
+            .lock()
+            .unwrap()
+            .retain(|&armed| !ptr::eq(armed, signal));
+    }
+
+    /// What the watch thread does for a stalled worker when all timers are due.
+    pub fn fire(&self) -> usize {
+        let mut timers = self.timers.lock().unwrap();
+        // SAFETY: an armed timer's signal is alive, under the lock.
+        timers
+            .drain(..)
+            .filter(|&signal| unsafe { Signal::expire(signal) })
+            .count()
+    }
+}
