@@ -188,7 +188,7 @@ fn to_standard_error_by_default() {
         });
         for part in [
             "corun: coroutine 'busy' (",
-            "spin_until_told",
+            "spin_until",
             "help: call corun::checkpoint()",
         ] {
             assert!(report.contains(part), "{part:?} is missing in:\n{report}");
@@ -221,11 +221,6 @@ fn a_wrong_value_of_the_variable_is_an_error() {
 
 static TOLD: AtomicBool = AtomicBool::new(false);
 
-#[inline(never)]
-fn spin_until_told() {
-    spin_until(&TOLD);
-}
-
 /// Stalls the default runtime while `watch` reads what goes to standard error.
 fn stderr_of_a_stall(watch: impl FnOnce(&mut dyn FnMut() -> String) -> String) -> String {
     use std::io::Read;
@@ -240,7 +235,7 @@ fn stderr_of_a_stall(watch: impl FnOnce(&mut dyn FnMut() -> String) -> String) -
     };
     let busy = Builder::new()
         .name("busy".into())
-        .spawn(spin_until_told)
+        .spawn(|| spin_until(&TOLD))
         .unwrap();
     let text = watch(&mut || {
         let mut buffer = [0; 4096];
