@@ -155,6 +155,31 @@ fn in_a_system_call_which_goes_on() {
 }
 
 #[test]
+fn at_a_lock_of_std_that_a_suspended_coroutine_holds() {
+    static LOCK: Mutex<()> = Mutex::new(());
+    let name = "at_a_lock_of_std_that_a_suspended_coroutine_holds";
+    bad::passes_in_child(name, &[], || {
+        let builder = Runtime::builder().workers(1).on_stall(|stall| {
+            let text = stall.to_string();
+            let right = stall.coroutine().name() == Some("second") && text.contains("lock");
+            eprintln!("{text}");
+            // The deadlock is for ever, so this is the end.
+            std::process::exit(i32::from(!right));
+        });
+        builder.build().unwrap().block_on(|| {
+            let _first = corun::spawn_local(|| {
+                let _guard = LOCK.lock();
+                corun::park();
+            });
+            corun::yield_now();
+            let second = Builder::new().name("second".into());
+            let second = second.spawn_local(|| drop(LOCK.lock()));
+            second.unwrap().join().unwrap();
+        });
+    });
+}
+
+#[test]
 fn a_handler_that_panics_is_called_again() {
     let count = Arc::new(AtomicUsize::new(0));
     let runtime = Runtime::builder()

@@ -104,8 +104,9 @@ impl Scheduler {
         let started = thread::Builder::new()
             .name(format!("{}-watch", self.config.thread_name))
             .spawn(move || {
+                // Also if it panics: nobody should wait for it then.
+                let _ended = WatchEnded(&scheduler);
                 watch::run(&scheduler, reporting);
-                scheduler.watch_ended();
             });
         started.map(drop).inspect_err(|_| self.watch_ended())
     }
@@ -160,6 +161,14 @@ impl Scheduler {
             .waiters
             .retain(|waiter| !std::ptr::eq(waiter.0, &raw const signal));
         exits.threads
+    }
+}
+
+struct WatchEnded<'a>(&'a Scheduler);
+
+impl Drop for WatchEnded<'_> {
+    fn drop(&mut self) {
+        self.0.watch_ended();
     }
 }
 
