@@ -110,7 +110,7 @@ impl Coroutine {
         }
     }
 
-    /// Wakes the coroutine from [`park`](crate::park), or lets its next `park` return at once.
+    /// Wakes the coroutine from [`park`](crate::park), or lets its next `park` return at once. Not to be called from a signal handler.
     pub fn unpark(&self) {
         self.0.header().parker.unpark();
     }

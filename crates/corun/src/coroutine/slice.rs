@@ -43,7 +43,8 @@ pub fn checkpoint() {
 /// On a plain thread it just runs `f`.
 ///
 /// # Panics
-/// When a call inside would suspend the coroutine; and with the panic of `f` itself.
+/// When a call inside would suspend the coroutine; and with the panic of `f` itself. A destructor that has to wait while such a panic leaves
+/// `f` panics in turn, which ends the process, as any panic during a panic does.
 ///
 /// # Examples
 /// ```

@@ -84,7 +84,8 @@ impl LocalRuntime {
         &self.handle
     }
 
-    /// Spawns a coroutine, which runs when the runtime is next driven.
+    /// Spawns a coroutine, which runs when the runtime is next driven. Join it inside of [`block_on`](LocalRuntime::block_on): while
+    /// the thread waits elsewhere, nobody drives.
     #[track_caller]
     pub fn spawn_local<F, T>(&self, f: F) -> JoinHandle<T>
     where

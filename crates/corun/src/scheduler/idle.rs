@@ -33,7 +33,7 @@ impl Worker {
 
     /// Sleeps until there may be something to do.
     pub(crate) fn rest(&self) {
-        if self.sleep(None) {
+        if self.sleep() {
             // At once, so that the token is not kept while this worker runs what its own sleep has brought.
             self.search(true);
         }
@@ -199,8 +199,8 @@ impl Worker {
         }
     }
 
-    /// Waits in the reactor until there is something to do, at most until `limit`. Returns whether the worker was woken to search.
-    fn sleep(&self, limit: Option<Instant>) -> bool {
+    /// Waits in the reactor until there is something to do. Returns whether the worker was woken to search.
+    fn sleep(&self) -> bool {
         let scheduler = &*self.shared.scheduler;
         if self.shared.watched.is_retiring() {
             scheduler.sleepers.doze(&self.shared.bed);
@@ -211,7 +211,7 @@ impl Worker {
             let deadline = lock_mutex(&self.shared.timers).next_deadline();
             let deadline =
                 deadline.map(|deadline| deadline.max(self.last_timer.get() + TIMER_SPACING));
-            self.wait_in_reactor(deadline.into_iter().chain(limit).min());
+            self.wait_in_reactor(deadline);
         }
         let to_search = scheduler.sleepers.get_up(&self.shared.bed);
         scheduler.watch.worker_awake();

@@ -70,7 +70,8 @@ pub(crate) struct Shared {
     pub(super) bed: Bed,
     /// Counts choices of a successor: the tick.
     pub(super) switches: AtomicU32,
-    /// Counts spawns and wake-ups by the worker's coroutines: one that is busy with these does not switch, but has not stalled.
+    /// Counts spawns and wake-ups by the worker's coroutines: one that is busy with these
+    /// needs no spare worker to run them.
     calls: AtomicU32,
     /// Set by the watch thread when a coroutine has run for a whole time slice.
     pub(super) overdue: AtomicU32,
@@ -134,8 +135,8 @@ impl Shared {
         self.calls.store(count, Ordering::Relaxed);
     }
 
-    /// The sign of life that the watch thread looks for: it changes as long as the worker does not stall.
-    pub(super) fn progress(&self) -> (u32, u32) {
+    /// What the watch thread looks at: the counts of switches, and of spawns and wake-ups.
+    pub(super) fn signs_of_life(&self) -> (u32, u32) {
         (
             self.switches.load(Ordering::Relaxed),
             self.calls.load(Ordering::Relaxed),

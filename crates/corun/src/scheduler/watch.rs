@@ -1,7 +1,7 @@
 //! The watch thread: sees to it that a coroutine that does not give way harms none but those that share its worker.
 //!
 //! # What it does
-//! Every [`SAMPLE`] it compares each awake worker's signs of life (switches, spawns, wake-ups) with those before. If there is none, although the thread was
+//! Every [`SAMPLE`] it compares each awake worker's count of switches with the one before. If it has not changed, although the thread was
 //! running or blocked (and did not merely wait for a processor, for which another thread would have to wait as well),
 //! - once: it sets `Shared::overdue`, so that the coroutine gives way at its next safepoint, even in the middle of its time slice;
 //! - twice: the worker is *stalled*. Its reactor and its timers are polled for it, because coroutines of other workers may wait on
@@ -177,7 +177,8 @@ impl Reporting {
 /// What the watch thread remembers of a worker.
 #[derive(Clone, Copy)]
 struct Seen {
-    progress: (u32, u32),
+    switches: u32,
+    calls: u32,
     /// When this count was seen first.
     since: Instant,
     /// How many samples that count have not found another.
@@ -214,7 +215,8 @@ struct Watcher<'a> {
 pub(super) fn run(scheduler: &Arc<Scheduler>, reporting: Reporting) {
     let _ = scheduler.watch.thread.set(thread::current());
     let fresh = Seen {
-        progress: (0, 0),
+        switches: 0,
+        calls: 0,
         since: Instant::now(),
         unchanged: 0,
         processor_time: Duration::ZERO,
@@ -257,15 +259,17 @@ impl Watcher<'_> {
         let mut sample = Sample::default();
         for worker in self.scheduler.workers() {
             let seen = &mut self.seen[worker.index as usize];
-            let progress = worker.progress();
+            let (switches, calls) = worker.signs_of_life();
+            let at_work = calls != seen.calls;
+            seen.calls = calls;
             let idle = is_idle(worker);
             sample.awake |= !idle;
-            let changed = progress != seen.progress;
+            let changed = switches != seen.switches;
             sample.changed |= changed;
             if idle || changed {
                 collect(worker, seen, &self.reporting, true);
                 seen.asked = false;
-                (seen.progress, seen.since, seen.unchanged) = (progress, now, 0);
+                (seen.switches, seen.since, seen.unchanged) = (switches, now, 0);
                 continue;
             }
             seen.count(worker);
@@ -273,8 +277,11 @@ impl Watcher<'_> {
             if seen.unchanged < STALLED {
                 continue;
             }
-            sample.stalled += 1;
-            sample.hungry |= !worker.spawned.is_empty();
+            // One that spawns or wakes others all the time is about to run them; a spare worker would compete with it.
+            if !at_work {
+                sample.stalled += 1;
+                sample.hungry |= !worker.spawned.is_empty();
+            }
             poll_for(worker, now);
             collect(worker, seen, &self.reporting, false);
             if !seen.asked && seen.unchanged >= self.reporting.after() {
@@ -363,7 +370,7 @@ fn ask(worker: &Shared, seen: &mut Seen, now: Instant) {
     }
     seen.asked = true;
     seen.duration = now.saturating_duration_since(seen.since);
-    worker.watched.capture.ask(seen.progress.0);
+    worker.watched.capture.ask(seen.switches);
     interrupt::interrupt(thread);
 }
 

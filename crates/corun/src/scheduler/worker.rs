@@ -250,10 +250,15 @@ impl Worker {
     #[inline(always)]
     pub(crate) fn yield_now(&self) {
         self.assert_may_suspend();
-        let me = self.seat.current.load(Ordering::Relaxed);
         let (target, arg) = self.next();
+        self.yield_to(target, arg);
+    }
+
+    #[inline(always)]
+    fn yield_to(&self, target: Context, arg: usize) {
+        let me = self.seat.current.load(Ordering::Relaxed);
         let slot = self.run_queue.push_slot();
-        // SAFETY: `next` gives a suspended context of this worker; the slot is filled by the switch before anybody
+        // SAFETY: the target is a suspended context of this worker; the slot is filled by the switch before anybody
         // looks at the queue.
         unsafe { raw::switch(slot, target, arg) };
         self.resumed(me);
@@ -280,9 +285,15 @@ impl Worker {
     #[inline(never)]
     fn end_of_slice(&self) {
         self.budget.set(BUDGET);
-        self.shared.overdue.store(0, Ordering::Relaxed);
+        let overdue = self.shared.overdue.swap(0, Ordering::Relaxed) != 0;
         // Giving way is a service to others, not a must.
-        if self.no_suspend.get() == 0 && !self.in_panic_hook.get() {
+        if self.no_suspend.get() != 0 || self.in_panic_hook.get() {
+            return;
+        }
+        if overdue {
+            // After so long a time, timers and descriptors first: ticks count switches, and long slices make them rare.
+            self.yield_to(self.idle.get(), 0);
+        } else {
             self.yield_now();
         }
     }
