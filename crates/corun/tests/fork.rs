@@ -30,11 +30,6 @@ unsafe fn fork(f: impl FnOnce()) -> Option<i32> {
     })
 }
 
-/// QEMU fails an assertion of its own when the child of a fork starts a thread.
-fn emulator_refuses_threads_after_fork() -> bool {
-    std::env::var_os("CORUN_TEST_RUNNER").is_some_and(|runner| !runner.is_empty())
-}
-
 /// Each test runs in a process of its own, because its child leaves by `exit`, with what that flushes and runs.
 macro_rules! forking {
     ($(fn $name:ident() $body:block)*) => {$(
@@ -88,7 +83,8 @@ forking! {
     }
 
     fn the_default_runtime_is_made_anew() {
-        if emulator_refuses_threads_after_fork() {
+        // QEMU fails an assertion of its own when the child of a fork starts a thread.
+        if child::is_emulated() {
             return;
         }
         assert_eq!(corun::spawn(|| 1).join().unwrap(), 1);
@@ -110,7 +106,8 @@ forking! {
     }
 
     fn a_new_runtime_may_be_made_and_the_old_one_dropped() {
-        if emulator_refuses_threads_after_fork() {
+        // QEMU fails an assertion of its own when the child of a fork starts a thread.
+        if child::is_emulated() {
             return;
         }
         let old = corun::Runtime::new().unwrap();

@@ -1,5 +1,7 @@
 //! Running out of descriptors: accept reports it, and goes on once some are free.
 
+mod child;
+
 use std::io::{Read, Write};
 use std::time::Duration;
 
@@ -11,10 +13,9 @@ const CHILD: &str = "CORUN_TEST_OUT_OF_DESCRIPTORS";
 #[test]
 fn accept_goes_on_once_descriptors_are_free() {
     if std::env::var_os(CHILD).is_some() {
-        return child();
+        return in_child();
     }
-    let program = std::env::current_exe().unwrap();
-    let output = std::process::Command::new(program)
+    let output = child::program()
         .args([
             "--exact",
             "accept_goes_on_once_descriptors_are_free",
@@ -30,7 +31,7 @@ fn accept_goes_on_once_descriptors_are_free() {
     );
 }
 
-fn child() {
+fn in_child() {
     let runtime = corun::Runtime::builder().workers(2).build().unwrap();
     runtime.block_on(|| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -18,6 +18,12 @@ pub fn program() -> Command {
     command
 }
 
+/// Does this run under an emulator, by `tools/cross`?
+#[allow(dead_code, reason = "not every test that uses this module needs it")]
+pub fn is_emulated() -> bool {
+    env::var_os("CORUN_TEST_RUNNER").is_some_and(|runner| !runner.is_empty())
+}
+
 /// In the parent: runs the test `name` of this binary in a child, and returns what came of it. In the child: `None`.
 #[allow(dead_code, reason = "not every test that uses this module needs it")]
 pub fn run(name: &str, variables: &[(&str, &str)]) -> Option<Output> {
