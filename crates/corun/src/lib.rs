@@ -30,6 +30,7 @@
 #[path = "macros_support.rs"]
 pub mod __private;
 mod blocking;
+pub mod channel;
 mod coroutine;
 pub mod net;
 mod platform;
