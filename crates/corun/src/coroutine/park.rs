@@ -82,7 +82,11 @@ impl Parker {
             self.unlock(ptr::null_mut());
             return;
         }
-        let signal = Signal::new();
+        // Who takes the signal out of the word wakes it; nobody else does, unless a timer may.
+        let signal = match deadline {
+            None => Signal::sole(),
+            Some(_) => Signal::new(),
+        };
         if self.lock() == TOKEN {
             self.unlock(ptr::null_mut());
             return;

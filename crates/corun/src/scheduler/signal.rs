@@ -18,13 +18,20 @@
 //! - A signal dies as soon as its waiter sees NOTIFIED. So `notify` does not touch it after an exchange from EMPTY, and after one
 //!   from PARKED it touches it only until the worker may have seen it.
 //!
+//! - A *sole* signal is for a wait without deadline that one single call will ever end: whoever unlinks its node, under its list's lock. For a
+//!   coroutine it needs no state at all. The waiter switches away whatever has happened, and the notification schedules it whether it
+//!   has switched away or not: from its own worker it has, and another thread's goes by way of the inbox, as above.
+//! - The wake-up of an async task is foreign code, which may do anything, and must not run under a lock of ours. So `notify` has two halves:
+//!   `claim`, under the list's lock, and `Wakeup::wake`, after unlocking.
+//!
 //! Rejected: a waiter block on the heap, counted (an allocation and two counts per wait); a flag in the task (a late
 //! wake-up for a former wait would hit the next one).
 //!
 //! Checked with every interleaving by `tests/models/scheduler/wake.rs`, which includes this file.
 
-use std::cell::Cell;
+use std::cell::{Cell, UnsafeCell};
 use std::ptr;
+use std::task::Waker;
 use std::time::Instant;
 
 use corun_context::raw::Context;
@@ -39,21 +46,57 @@ const EMPTY: u32 = 0;
 const PARKED: u32 = 1;
 const NOTIFIED: u32 = 2;
 const EXPIRED: u32 = 3;
+/// A coroutine's sole signal is in this state all its life.
+const SOLE: u32 = 4;
 
 pub(crate) struct Signal {
     state: AtomicU32,
     /// Where the waiting coroutine stopped: written by the switch away from it.
     pub(super) context: Cell<Context>,
-    /// The worker of the waiting coroutine; null for a plain thread.
+    /// The worker of the waiting coroutine; null for a plain thread and for an async task.
     shared: *const Shared,
-    /// Set for a plain thread only.
-    thread: Option<Thread>,
+    /// Changed by `poll` alone, and read by `claim`: both under the lock of the list.
+    outside: UnsafeCell<Outside>,
     /// Links the signal in its worker's inbox.
     pub(super) next: AtomicPtr<Signal>,
 }
 
-// SAFETY: other threads touch `state` and `next`, which are atomic, and `shared` and `thread`, which do not change;
-// `context` is used by the worker's own thread alone.
+/// Who waits where no coroutine does.
+#[derive(Clone)]
+enum Outside {
+    Nobody,
+    Thread(Thread),
+    #[allow(dead_code)] // As `for_task`.
+    Task(Waker),
+}
+
+/// The right to wake a waiter, and the duty. What it does may be foreign code: not to be called under a lock.
+#[must_use = "the waiter would wait for ever"]
+pub(crate) struct Wakeup(Target);
+
+enum Target {
+    /// It has seen, or is going to see, that it need not wait.
+    Awake,
+    Coroutine(*const Shared, *const Signal),
+    Outside(Outside),
+}
+
+impl Wakeup {
+    #[inline]
+    pub(crate) fn wake(self) {
+        match self.0 {
+            Target::Awake | Target::Outside(Outside::Nobody) => {}
+            // SAFETY: the coroutine is parked, or about to be, and this call alone may wake it, so the signal lives until it is
+            // scheduled; its worker lives as long as it has unfinished coroutines.
+            Target::Coroutine(shared, signal) => unsafe { Shared::schedule(shared, signal) },
+            Target::Outside(Outside::Thread(thread)) => thread.unpark(),
+            Target::Outside(Outside::Task(waker)) => waker.wake(),
+        }
+    }
+}
+
+// SAFETY: other threads touch `state` and `next`, which are atomic, `shared`, which does not change, and `outside` under a
+// lock; `context` is used by the worker's own thread alone.
 unsafe impl Send for Signal {}
 // SAFETY: as above.
 unsafe impl Sync for Signal {}
@@ -63,21 +106,60 @@ impl Signal {
     /// and not in `wait`, as nothing has been published yet that points to the signal.
     #[inline]
     pub(crate) fn new() -> Signal {
-        let shared = Worker::suspendable().map_or(ptr::null(), |worker| {
-            worker.assert_may_suspend();
-            ptr::from_ref(worker.shared())
-        });
+        Signal::in_state(EMPTY)
+    }
+
+    /// As `new`, for a wait without deadline which one single call of `notify` or `claim` will ever end.
+    #[inline]
+    pub(crate) fn sole() -> Signal {
+        Signal::in_state(SOLE)
+    }
+
+    /// `state` is that of a coroutine's signal.
+    #[inline(always)]
+    fn in_state(state: u32) -> Signal {
+        match Worker::suspendable() {
+            Some(worker) => {
+                worker.assert_may_suspend();
+                Signal::with(state, worker.shared(), Outside::Nobody)
+            }
+            None => Signal::with(EMPTY, ptr::null(), Outside::Thread(thread::current())),
+        }
+    }
+
+    /// The signal of an async task, which waits by polling.
+    #[allow(dead_code)] // The channels, which land next, are the first to use it.
+    pub(crate) fn for_task(waker: &Waker) -> Signal {
+        Signal::with(PARKED, ptr::null(), Outside::Task(waker.clone()))
+    }
+
+    #[inline(always)]
+    fn with(state: u32, shared: *const Shared, outside: Outside) -> Signal {
         Signal {
-            state: AtomicU32::new(EMPTY),
+            state: AtomicU32::new(state),
             context: Cell::new(Context::NONE),
-            thread: if shared.is_null() {
-                Some(thread::current())
-            } else {
-                None
-            },
             shared,
+            outside: UnsafeCell::new(outside),
             next: AtomicPtr::new(ptr::null_mut()),
         }
+    }
+
+    /// For async tasks: has it been notified? If not, the next notification goes to `waker`.
+    ///
+    /// # Safety
+    /// Everyone who may claim the signal does so under one lock, and the caller has it.
+    #[allow(dead_code)] // As `for_task`.
+    pub(crate) unsafe fn poll(&self, waker: &Waker) -> bool {
+        if self.is_notified() {
+            return true;
+        }
+        // SAFETY: others look at it under the caller's lock only.
+        let outside = unsafe { &mut *self.outside.get() };
+        match outside {
+            Outside::Task(known) => known.clone_from(waker),
+            _ => *outside = Outside::Task(waker.clone()),
+        }
+        false
     }
 
     pub(crate) fn is_notified(&self) -> bool {
@@ -87,6 +169,12 @@ impl Signal {
     /// Waits for the notification.
     #[inline(always)]
     pub(crate) fn wait(&self) {
+        if self.state.load(Ordering::Relaxed) == SOLE
+            && let Some(worker) = Worker::suspendable()
+        {
+            worker.park(self.context.as_ptr());
+            return;
+        }
         // Acquire pairs with the notifier's release: what it did before is seen after.
         if self
             .state
@@ -167,6 +255,17 @@ impl Signal {
         unsafe { Self::finish(this, NOTIFIED) }
     }
 
+    /// The first half of `notify`: wins the right to wake the waiter, or learns that somebody else has.
+    ///
+    /// # Safety
+    /// As for `notify`; and where async tasks may wait, under the lock of `poll`.
+    #[allow(dead_code)] // As `for_task`.
+    #[inline]
+    pub(crate) unsafe fn claim(this: *const Signal) -> Option<Wakeup> {
+        // SAFETY: alive by contract.
+        unsafe { Self::claim_as(this, NOTIFIED) }
+    }
+
     /// Wakes the joiner of the calling coroutine, which is ending. Nobody else notifies a joiner, and it waits without a deadline. So
     /// on its own worker nothing can come in between, no atomic exchange is needed, and it gets the caller's place.
     ///
@@ -198,35 +297,55 @@ impl Signal {
 
     #[inline]
     unsafe fn finish(this: *const Signal, to: u32) -> bool {
-        // SAFETY: alive by contract until the state leaves EMPTY or PARKED.
-        let (state, thread, shared) = unsafe { (&(*this).state, &(*this).thread, (*this).shared) };
-        // A thread may run on the moment that it sees the new state, so its handle is taken before.
-        let thread = thread.clone();
+        // SAFETY: as the caller promises.
+        unsafe { Self::claim_as(this, to) }
+            .map(Wakeup::wake)
+            .is_some()
+    }
+
+    #[inline]
+    unsafe fn claim_as(this: *const Signal, to: u32) -> Option<Wakeup> {
+        // SAFETY: alive by contract until the state leaves EMPTY or PARKED, or the coroutine of a sole signal is scheduled.
+        let (state, shared) = unsafe { (&(*this).state, (*this).shared) };
+        if shared.is_null() {
+            // SAFETY: as above.
+            return unsafe { Self::claim_outside(this, to) };
+        }
+        let parked = Some(Wakeup(Target::Coroutine(shared, this)));
+        if state.load(Ordering::Relaxed) == SOLE {
+            return parked;
+        }
         // Release pairs with the acquire in `wait`.
         match state.compare_exchange(PARKED, to, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => match thread {
-                Some(thread) => thread.unpark(),
-                // SAFETY: the coroutine is parked and this call alone may wake it, so the signal lives until it is scheduled;
-                // its worker lives as long as it has unfinished coroutines.
-                None => unsafe { Shared::schedule(shared, this) },
-            },
+            Ok(_) => parked,
             Err(EMPTY) => {
-                return match state.compare_exchange(EMPTY, to, Ordering::AcqRel, Ordering::Acquire)
-                {
-                    Ok(_) => {
-                        if let Some(thread) = thread {
-                            thread.unpark();
-                        }
-                        true
-                    }
+                match state.compare_exchange(EMPTY, to, Ordering::AcqRel, Ordering::Acquire) {
+                    Ok(_) => Some(Wakeup(Target::Awake)),
                     // It parked in between: this cannot go on for long, as it does so once.
                     // SAFETY: a failed exchange means that the waiter was not told yet by this call; it is alive by contract.
-                    Err(PARKED) => unsafe { Self::finish(this, to) },
-                    Err(_) => false,
-                };
+                    Err(PARKED) => unsafe { Self::claim_as(this, to) },
+                    Err(_) => None,
+                }
             }
-            Err(_) => return false,
+            Err(_) => None,
         }
-        true
+    }
+
+    /// For threads and tasks. They are woken from EMPTY as well: a thread looks again before it sleeps, and one token too many does no harm.
+    #[cold]
+    unsafe fn claim_outside(this: *const Signal, to: u32) -> Option<Wakeup> {
+        // SAFETY: alive by contract; `outside` does not change under the caller's lock.
+        let (state, outside) = unsafe { (&(*this).state, &*(*this).outside.get()) };
+        // The waiter may run on the moment that it sees the new state, so its handle is taken before.
+        let outside = outside.clone();
+        // It parks at most once and does not go back, so that one of the two succeeds unless somebody else decided.
+        [EMPTY, PARKED]
+            .into_iter()
+            .any(|from| {
+                state
+                    .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
+                    .is_ok()
+            })
+            .then_some(Wakeup(Target::Outside(outside)))
     }
 }

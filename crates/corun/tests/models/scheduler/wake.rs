@@ -1,6 +1,7 @@
 //! `signal.rs` and `inbox.rs`: who waits is woken once, sees what was done before, and may be gone the moment it is woken.
 
 use std::sync::Arc;
+use std::task::{Wake, Waker};
 use std::time::Instant;
 
 use loom::cell::UnsafeCell;
@@ -47,8 +48,11 @@ impl Message {
 }
 
 fn wait_for_a_message() {
+    wait_for_a_message_with(Signal::new());
+}
+
+fn wait_for_a_message_with(signal: Signal) {
     let message = Message::new();
-    let signal = Signal::new();
     let waker = thread::spawn({
         let (message, address) = (Arc::clone(&message), Address(&raw const signal));
         move || {
@@ -66,6 +70,13 @@ fn coroutine_is_woken() {
     check(3, || {
         let shared = Shared::new();
         Worker::run(&shared, wait_for_a_message);
+    });
+}
+
+fn coroutine_is_woken_by_one_alone() {
+    check(3, || {
+        let shared = Shared::new();
+        Worker::run(&shared, || wait_for_a_message_with(Signal::sole()));
     });
 }
 
@@ -88,6 +99,62 @@ fn a_coroutine_with_relaxed_operations_is_not() {
 #[should_panic(expected = "deadlock")]
 fn a_coroutine_without_fences_is_not() {
     with_mistake(Mistake::NoFences, coroutine_is_woken);
+}
+
+#[test]
+fn a_coroutine_is_woken_by_the_one_that_alone_may() {
+    coroutine_is_woken_by_one_alone();
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn a_coroutine_without_fences_is_not_woken_by_one_alone() {
+    with_mistake(Mistake::NoFences, coroutine_is_woken_by_one_alone);
+}
+
+/// Wakes the thread that polls.
+struct Unpark(thread::Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// A task polls under the lock under which it is claimed, and is woken after unlocking.
+#[test]
+fn a_task_is_woken() {
+    check(3, || {
+        let message = Message::new();
+        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let list = Arc::new(Mutex::new(None::<Address>));
+        let signal = Signal::for_task(&waker);
+        *list.lock().unwrap() = Some(Address(&raw const signal));
+        let notifier = thread::spawn({
+            let (message, list) = (Arc::clone(&message), Arc::clone(&list));
+            move || {
+                message.write();
+                let mut list = list.lock().unwrap();
+                let address = list.take().expect("nobody else takes it");
+                // SAFETY: in the list, hence alive.
+                let wakeup = unsafe { Signal::claim(address.0) };
+                drop(list);
+                wakeup.expect("nobody else claims it").wake();
+            }
+        });
+        loop {
+            let locked = list.lock().unwrap();
+            // SAFETY: under the lock.
+            if unsafe { signal.poll(&waker) } {
+                break;
+            }
+            drop(locked);
+            thread::park();
+        }
+        assert_eq!(message.read(), 1);
+        drop(signal);
+        notifier.join().unwrap();
+    });
 }
 
 #[test]
