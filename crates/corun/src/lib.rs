@@ -38,7 +38,7 @@ mod primitive;
 mod reactor;
 pub mod runtime;
 mod scheduler;
-mod time;
+pub mod time;
 
 pub use blocking::{blocking, try_blocking};
 pub use coroutine::{
@@ -48,7 +48,7 @@ pub use coroutine::{
 };
 pub use corun_macros::{main, test};
 pub use runtime::Runtime;
-pub use time::{sleep, sleep_until};
+pub use time::{sleep, sleep_until, timeout, timeout_at};
 
 /// The names of `std::thread`, so that a threaded program moves by changing `std::` to `corun::` in its imports.
 pub mod thread {

@@ -10,6 +10,7 @@ mod pool;
 use std::error::Error;
 use std::{fmt, io};
 
+use crate::time::limit::Limit;
 pub(crate) use pool::BlockingPool;
 
 /// Runs `f` on a thread where it may block, and waits for its result.
@@ -67,10 +68,13 @@ where
     F: FnOnce() -> T + Send,
     T: Send,
 {
-    match crate::scheduler::blocking_pool() {
+    Limit::check();
+    let result = match crate::scheduler::blocking_pool() {
         Some(pool) => pool.run(f),
         None => Ok(f()),
-    }
+    };
+    Limit::check();
+    result
 }
 
 /// The error for a call that no thread could be started for.

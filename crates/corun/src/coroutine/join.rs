@@ -5,9 +5,10 @@ use std::thread;
 
 use crate::coroutine::handle::Coroutine;
 use crate::coroutine::slice::allow_suspension;
-use crate::coroutine::task::{JoinRef, abort_on_panic};
+use crate::coroutine::task::{JoinRef, LimitedJoiner, abort_on_panic};
 use crate::scheduler::signal::Signal;
 use crate::scheduler::worker::Worker;
+use crate::time::limit::Limit;
 
 /// The right to wait for a coroutine and to have its result, as [`std::thread::JoinHandle`].
 ///
@@ -43,8 +44,13 @@ impl<T> JoinHandle<T> {
     /// # Panics
     /// If a coroutine joins itself.
     #[inline(always)]
-    pub fn join(mut self) -> thread::Result<T> {
-        self.wait();
+    pub fn join(self) -> thread::Result<T> {
+        self.wait(true);
+        self.take()
+    }
+
+    #[inline(always)]
+    fn take(mut self) -> thread::Result<T> {
         match self.join.take() {
             Some(outcome) => outcome,
             None => unreachable!(
@@ -53,8 +59,9 @@ impl<T> JoinHandle<T> {
         }
     }
 
+    /// With `limited`, the wait ends by unwinding when the time of a `timeout` is up.
     #[inline(always)]
-    fn wait(&self) {
+    fn wait(&self, limited: bool) {
         let task = self.join.task;
         if task.ended().is_some() {
             return;
@@ -63,6 +70,12 @@ impl<T> JoinHandle<T> {
             Worker::current().and_then(Worker::running) != Some(task),
             "a coroutine cannot join itself"
         );
+        if limited {
+            let limit = Limit::new(None);
+            if limit.deadline().is_some() {
+                return self.wait_limited(&limit);
+            }
+        }
         let signal = Signal::new();
         if let Some(worker) = Worker::suspendable()
             && worker.take_unstarted(task)
@@ -74,9 +87,24 @@ impl<T> JoinHandle<T> {
         }
     }
 
-    /// Joins even inside `no_suspend`, and so never unwinds before the coroutine has ended.
+    #[cold]
+    fn wait_limited(&self, limit: &Limit) {
+        let task = self.join.task;
+        let joiner = LimitedJoiner::new();
+        if !task.set_limited_joiner(&joiner) {
+            return;
+        }
+        let notified = joiner.signal.wait_until(limit.deadline());
+        if !joiner.settle(task, notified) {
+            limit.expired();
+            unreachable!("without a deadline of its own a limit unwinds");
+        }
+    }
+
+    /// Joins even inside `no_suspend` and when the time of a `timeout` is up, and so never unwinds before the coroutine has ended.
     pub(crate) fn join_uninterrupted(self) -> thread::Result<T> {
-        allow_suspension(|| self.join())
+        allow_suspension(|| self.wait(false));
+        self.take()
     }
 
     /// Has the coroutine ended? If so, `join` will not wait.

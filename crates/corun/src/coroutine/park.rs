@@ -13,6 +13,8 @@ use crate::coroutine::handle::current_task;
 use crate::primitive::atomic::{AtomicPtr, Ordering};
 use crate::primitive::{hint, thread};
 use crate::scheduler::signal::Signal;
+use crate::time::limit::Limit;
+use crate::time::now;
 
 /// Null, [`TOKEN`] or the signal of the parked owner; with [`LOCKED`] added while somebody works on it.
 pub(crate) struct Parker {
@@ -82,8 +84,9 @@ impl Parker {
             self.unlock(ptr::null_mut());
             return;
         }
+        let limit = Limit::new(deadline);
         // Who takes the signal out of the word wakes it; nobody else does, unless a timer may.
-        let signal = match deadline {
+        let signal = match limit.deadline() {
             None => Signal::sole(),
             Some(_) => Signal::new(),
         };
@@ -92,13 +95,16 @@ impl Parker {
             return;
         }
         self.unlock(ptr::from_ref(&signal).cast_mut());
-        match deadline {
+        match limit.deadline() {
             None => signal.wait(),
-            Some(_) => _ = signal.wait_until(deadline),
+            Some(_) => _ = signal.wait_until(limit.deadline()),
         }
         // Takes the token that the waker left, or the signal back that nobody notified.
-        self.lock();
+        let found = self.lock();
         self.unlock(ptr::null_mut());
+        if found != TOKEN {
+            limit.expired();
+        }
     }
 }
 
@@ -136,6 +142,6 @@ pub fn park() {
 /// ```
 pub fn park_timeout(timeout: Duration) {
     // A time too far away to be told is for ever.
-    let deadline = Instant::now().checked_add(timeout);
+    let deadline = now().checked_add(timeout);
     current_task().header().parker.park(deadline);
 }

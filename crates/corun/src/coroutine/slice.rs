@@ -1,7 +1,7 @@
 //! Giving way, and refusing to.
 
-use crate::scheduler;
 use crate::scheduler::worker::Worker;
+use crate::time::limit::Limit;
 
 /// Lets the other coroutines of this worker run, and goes on when its turn comes again; on a plain thread the thread yields.
 ///
@@ -17,8 +17,16 @@ use crate::scheduler::worker::Worker;
 #[inline(always)]
 pub fn yield_now() {
     match Worker::suspendable() {
-        Some(worker) => worker.yield_now(),
-        None => std::thread::yield_now(),
+        Some(worker) => {
+            worker.yield_now();
+            if worker.scopes.get() != 0 {
+                Limit::check();
+            }
+        }
+        None => {
+            std::thread::yield_now();
+            Limit::check();
+        }
     }
 }
 
@@ -34,7 +42,14 @@ pub fn yield_now() {
 /// ```
 #[inline(always)]
 pub fn checkpoint() {
-    scheduler::safepoint();
+    match Worker::suspendable() {
+        Some(worker) => {
+            if worker.safepoint() && worker.scopes.get() != 0 {
+                Limit::check();
+            }
+        }
+        None => Limit::check(),
+    }
 }
 
 /// Runs `f` with suspension forbidden: a call in it that would have to wait panics instead.

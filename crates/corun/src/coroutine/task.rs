@@ -7,6 +7,8 @@
 //!   The result is taken or dropped by the join handle, or, if that is gone, by the ending coroutine: never by a mere
 //!   `Coroutine` handle, which may live anywhere and for long. `joiner` decides which: the handle leaves
 //!   [`DETACHED`] there when it is dropped, the coroutine [`COMPLETED`] or [`FAILED`] when it ends; who comes second sees the other.
+//! - A joiner that may give up ([`LimitedJoiner`]) is marked as such in `joiner`. Until the coroutine takes it from there it may take itself
+//!   back. If it comes too late for that, the coroutine has ended, and will touch it a last time by setting `told`: it waits for that.
 //! - `next` and `prev` link the block into the list of unstarted coroutines that `place` names, under that
 //!   list's lock. Once started they are reused: `next` points to the [`Control`] block on the stack, `prev` to the worker's [`Seat`].
 //!
@@ -24,11 +26,13 @@ use std::ptr::{self, NonNull};
 
 use crate::coroutine::local_map::LocalMap;
 use crate::coroutine::park::Parker;
-use crate::primitive::atomic::{AtomicPtr, AtomicU32, Ordering, fence};
+use crate::primitive::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering, fence};
+use crate::primitive::{hint, thread};
 use crate::scheduler::blocks;
 use crate::scheduler::signal::Signal;
 use crate::scheduler::stacks::Pooled;
 use crate::scheduler::worker::Worker;
+use crate::time::limit::Innermost;
 
 /// What `join` returns for a coroutine that panicked: the payload.
 pub(crate) type Outcome<T> = Result<T, Box<dyn Any + Send>>;
@@ -40,6 +44,8 @@ pub(crate) const FAILED: *mut Signal = ptr::without_provenance_mut(2);
 const DETACHED: *mut Signal = ptr::without_provenance_mut(8);
 /// Added to either once the join handle has read the result.
 const TAKEN: usize = 4;
+/// Added to the address of a joiner that is the first field of a [`LimitedJoiner`].
+const LIMITED: usize = 1;
 
 /// Values of `place`; from [`PLACE_QUEUED`] on it is the number of the list that holds the unstarted coroutine.
 pub(crate) const PLACE_TRANSIT: u32 = 0;
@@ -90,6 +96,8 @@ pub(crate) struct Control {
     pub(crate) task: Cell<Option<TaskRef>>,
     pub(crate) stack: Cell<Option<Pooled>>,
     pub(crate) locals: LocalMap,
+    /// The innermost `timeout` that the coroutine is in.
+    pub(crate) scope: Innermost,
 }
 
 /// A pointer to a task that is known to be alive, without a say in how long.
@@ -242,6 +250,19 @@ impl TaskRef {
             .is_ok()
     }
 
+    /// As `set_joiner`, for one that may give up. It has to stay until `LimitedJoiner::settle` has returned.
+    pub(crate) fn set_limited_joiner(self, joiner: &LimitedJoiner) -> bool {
+        self.header()
+            .joiner
+            .compare_exchange(
+                ptr::null_mut(),
+                joiner.marked(),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            )
+            .is_ok()
+    }
+
     #[inline]
     pub(crate) fn ended(self) -> Option<bool> {
         // Acquire pairs with the swap in `complete`: the result is written before.
@@ -281,6 +302,77 @@ impl TaskRef {
     #[inline]
     pub(crate) fn stack_size(&self) -> usize {
         self.meta_ref().map_or(0, |meta| meta.stack_size)
+    }
+}
+
+/// A joiner that may give up before the coroutine has ended.
+#[repr(C)]
+pub(crate) struct LimitedJoiner {
+    pub(crate) signal: Signal,
+    /// The coroutine is done with this joiner.
+    told: AtomicBool,
+}
+
+impl LimitedJoiner {
+    pub(crate) fn new() -> LimitedJoiner {
+        LimitedJoiner {
+            signal: Signal::new(),
+            told: AtomicBool::new(false),
+        }
+    }
+
+    fn marked(&self) -> *mut Signal {
+        ptr::from_ref(self)
+            .cast_mut()
+            .cast::<Signal>()
+            .map_addr(|a| a | LIMITED)
+    }
+
+    fn is_marked(joiner: *mut Signal) -> bool {
+        joiner.addr() & LIMITED != 0 && joiner.addr() & !TAKEN != COMPLETED.addr()
+    }
+
+    /// Ends the wait for `task`. Returns whether it has ended; if not, the joiner was taken back.
+    pub(crate) fn settle(&self, task: TaskRef, notified: bool) -> bool {
+        let joiner = &task.header().joiner;
+        let take_back = || {
+            joiner
+                .compare_exchange(
+                    self.marked(),
+                    ptr::null_mut(),
+                    Ordering::AcqRel,
+                    Ordering::Acquire,
+                )
+                .is_ok()
+        };
+        if !notified && take_back() {
+            return false;
+        }
+        let mut spins = 0;
+        // Acquire pairs with the release in `tell`: that was the last access.
+        while !self.told.load(Ordering::Acquire) {
+            spins += 1;
+            if spins < 64 {
+                hint::spin_loop();
+            } else {
+                thread::yield_now();
+            }
+        }
+        true
+    }
+
+    /// Called by the ending coroutine, which has taken the marked joiner from its block.
+    #[cold]
+    fn tell(joiner: *mut Signal) {
+        let joiner = joiner.map_addr(|a| a & !LIMITED).cast::<LimitedJoiner>();
+        // SAFETY: the joiner stays until `told` is set. After that only the waker is used, which refers to a waiter that waits for it, or to
+        // nothing.
+        let wakeup = unsafe { Signal::claim(&raw const (*joiner).signal) };
+        // SAFETY: as above.
+        unsafe { (*joiner).told.store(true, Ordering::Release) };
+        if let Some(wakeup) = wakeup {
+            wakeup.wake();
+        }
     }
 }
 
@@ -366,7 +458,7 @@ fn complete(task: TaskRef, ended: *mut Signal) -> bool {
         return true;
     }
     let mut joiner = header.joiner.load(Ordering::Acquire);
-    if joiner.is_null() {
+    if joiner.is_null() || LimitedJoiner::is_marked(joiner) {
         // Release: the result comes first (pairs with `take` and `ended`). Acquire: the joiner's signal is complete.
         joiner = header.joiner.swap(ended, Ordering::AcqRel);
     } else {
@@ -377,7 +469,9 @@ fn complete(task: TaskRef, ended: *mut Signal) -> bool {
     if joiner == DETACHED {
         return true;
     }
-    if !joiner.is_null() {
+    if LimitedJoiner::is_marked(joiner) {
+        LimitedJoiner::tell(joiner);
+    } else if !joiner.is_null() {
         // SAFETY: a joiner waits for exactly this call, so its signal is alive; nobody else notifies it.
         unsafe { Signal::notify_joiner(joiner) };
     }

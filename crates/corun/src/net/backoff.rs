@@ -1,8 +1,11 @@
 //! Waiting for what no event announces.
 
+use std::io;
 use std::time::{Duration, Instant};
 
 use crate::scheduler::signal::Signal;
+use crate::time::limit::Limit;
+use crate::time::now;
 
 /// Two things about local sockets have no event: room in the queue of a listener, and in that of a receiver that one is not
 /// connected to. They are tried again after pauses that grow to a few milliseconds.
@@ -23,16 +26,23 @@ impl Backoff {
     }
 
     /// Pauses. `false` if the deadline has passed already.
-    pub(super) fn pause(&mut self) -> bool {
-        let now = Instant::now();
-        if self.deadline.is_some_and(|deadline| deadline <= now) {
-            return false;
+    ///
+    /// # Errors
+    /// As `Limit::expired_io`.
+    pub(super) fn pause(&mut self) -> io::Result<bool> {
+        let now = now();
+        let limit = Limit::for_io(self.deadline);
+        if limit.deadline().is_some_and(|deadline| deadline <= now) {
+            limit.expired_io()?;
+            return Ok(false);
         }
         let until = now + self.pause;
-        let until = self.deadline.map_or(until, |deadline| until.min(deadline));
+        let until = limit
+            .deadline()
+            .map_or(until, |deadline| until.min(deadline));
         // Nobody knows the signal, so that only the deadline ends the wait.
         Signal::new().wait_until(Some(until));
         self.pause = (self.pause * 2).min(Self::LONGEST);
-        true
+        Ok(true)
     }
 }

@@ -9,24 +9,22 @@ use super::backoff::Backoff;
 use super::socket::Socket;
 use crate::reactor::{Direction, Limits, Source};
 use crate::scheduler::in_coroutine;
+use crate::time::limit::Limit;
+use crate::time::now;
 
 /// Connects to one address, waiting no longer than the timeout, if there is one.
 pub(super) fn tcp(
     address: &SocketAddr,
     timeout: Option<Duration>,
 ) -> io::Result<Socket<std::net::TcpStream>> {
-    if !in_coroutine() {
-        let stream = match timeout {
-            None => std::net::TcpStream::connect(address)?,
-            Some(timeout) => std::net::TcpStream::connect_timeout(address, timeout)?,
-        };
-        return Socket::fresh(stream);
-    }
     if timeout.is_some_and(|timeout| timeout.is_zero()) {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             "cannot set a 0 duration timeout",
         ));
+    }
+    if !in_coroutine() {
+        return Socket::fresh(tcp_on_thread(address, timeout)?);
     }
     let domain = socket2::Domain::for_address(*address);
     let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
@@ -61,6 +59,26 @@ pub(super) fn tcp(
     Ok(Socket::connected(source, stream))
 }
 
+/// The thread may block, so the system does it all.
+fn tcp_on_thread(
+    address: &SocketAddr,
+    timeout: Option<Duration>,
+) -> io::Result<std::net::TcpStream> {
+    let limit = Limit::for_io(timeout.and_then(|timeout| now().checked_add(timeout)));
+    let Some(deadline) = limit.deadline() else {
+        return std::net::TcpStream::connect(address);
+    };
+    // Zero is no time out to the system; a deadline that has passed gets the shortest.
+    let left = deadline
+        .saturating_duration_since(now())
+        .max(Duration::from_nanos(1));
+    let result = std::net::TcpStream::connect_timeout(address, left);
+    if matches!(&result, Err(error) if error.kind() == io::ErrorKind::TimedOut) {
+        limit.expired_io()?;
+    }
+    result
+}
+
 /// Connects to a local socket. If the listener's queue is full this waits for room.
 #[cfg(unix)]
 pub(super) fn unix(
@@ -77,7 +95,7 @@ pub(super) fn unix(
         match socket.connect(&target) {
             Ok(()) => return Ok(Socket::connected(Source::new(), socket.into())),
             // No event tells that there is room again.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => backoff.pause(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => backoff.pause()?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
             Err(error) => return Err(error),
         };

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::entry::Direction;
+use crate::time::now;
 
 /// Timeouts and mode of a socket. As in the kernel, they belong to the open socket: clones of a handle share them.
 ///
@@ -66,7 +67,7 @@ impl Limits {
     pub(crate) fn deadline(&self, direction: Direction) -> Option<Instant> {
         match self.set.get()?.timeouts[direction as usize].load(Ordering::Relaxed) {
             0 => None,
-            nanos => Instant::now().checked_add(Duration::from_nanos(nanos)),
+            nanos => now().checked_add(Duration::from_nanos(nanos)),
         }
     }
 

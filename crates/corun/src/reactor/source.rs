@@ -4,7 +4,6 @@ use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
 
 use super::entry::{Direction, Entry};
 use super::limits::Limits;
@@ -12,6 +11,7 @@ use super::selector::{self, RawDescriptor};
 use super::turn::Turn;
 use crate::platform::poll;
 use crate::scheduler::{in_coroutine, safepoint, with_reactor};
+use crate::time::limit::Limit;
 
 /// Runs the operations of one descriptor, which is registered nowhere until one of them has to wait in a coroutine.
 ///
@@ -73,24 +73,24 @@ impl Source {
             // The reactor may not have seen yet what the kernel knows.
             return operation();
         }
-        let deadline = limits.deadline(direction);
+        let limit = Limit::for_io(limits.deadline(direction));
         if !in_coroutine() {
-            return Self::run_on_thread(selector::raw(socket), direction, deadline, operation);
+            return Self::run_on_thread(selector::raw(socket), direction, &limit, operation);
         }
-        self.run_in_turn(selector::raw(socket), direction, deadline, short, operation)
+        self.run_in_turn(selector::raw(socket), direction, &limit, short, operation)
     }
 
     fn run_in_turn<T>(
         &self,
         descriptor: RawDescriptor,
         direction: Direction,
-        deadline: Option<Instant>,
+        limit: &Limit,
         short: impl Fn(&T) -> bool,
         mut operation: impl FnMut() -> io::Result<T>,
     ) -> io::Result<T> {
         let entry = self.entry_or_register(descriptor, direction)?;
         let mut turn = Turn::new(entry, direction);
-        while let Some(seen) = turn.wait(deadline)? {
+        while let Some(seen) = turn.wait(limit.deadline())? {
             let result = operation();
             if would_block(&result) {
                 entry.clear(direction, seen);
@@ -101,20 +101,28 @@ impl Source {
             return result;
         }
         // The worker may have been too busy to look for events: the deadline alone must not make an operation fail.
-        operation()
+        let result = operation();
+        if would_block(&result) {
+            limit.expired_io()?;
+        }
+        result
     }
 
     #[cold]
     fn run_on_thread<T>(
         descriptor: RawDescriptor,
         direction: Direction,
-        deadline: Option<Instant>,
+        limit: &Limit,
         mut operation: impl FnMut() -> io::Result<T>,
     ) -> io::Result<T> {
         loop {
-            let in_time = poll::wait(descriptor, direction, deadline)?;
+            let in_time = poll::wait(descriptor, direction, limit.deadline())?;
             let result = operation();
-            if !in_time || !would_block(&result) {
+            if !would_block(&result) {
+                return result;
+            }
+            if !in_time {
+                limit.expired_io()?;
                 return result;
             }
         }

@@ -64,6 +64,8 @@ pub(crate) struct Worker {
     budget: Cell<u32>,
     /// Depth of `no_suspend` calls. One cell serves, since nothing else runs while it is not zero.
     no_suspend: Cell<u32>,
+    /// How many `timeout` scopes the coroutines of this worker are in: none, mostly, and then nobody need look at his control block.
+    pub(crate) scopes: Cell<usize>,
     /// Set while the panic hook runs: blocking then blocks the thread.
     in_panic_hook: Cell<bool>,
     /// The next coroutine id of the block that this worker drew, and how many are left.
@@ -108,6 +110,7 @@ impl Worker {
             blocks: Blocks::new(),
             budget: Cell::new(BUDGET),
             no_suspend: Cell::new(0),
+            scopes: Cell::new(0),
             in_panic_hook: Cell::new(false),
             ids: Cell::new((0, 0)),
             last_poll: Cell::new(Instant::now()),
@@ -178,10 +181,16 @@ impl Worker {
     /// The locals of the running coroutine.
     #[inline]
     pub(crate) fn locals(&self) -> Option<&LocalMap> {
+        self.control().map(|control| &control.locals)
+    }
+
+    /// The control block of the running coroutine.
+    #[inline]
+    pub(crate) fn control(&self) -> Option<&Control> {
         let task = self.running()?;
         let control = task.header().next.load(Ordering::Relaxed).cast::<Control>();
         // SAFETY: a started coroutine's `next` is its control block, which lives until it has ended.
-        Some(unsafe { &(*control).locals })
+        Some(unsafe { &*control })
     }
 
     /// Panics inside `no_suspend`. Called before anything is published that a panic would leave dangling.
@@ -270,14 +279,16 @@ impl Worker {
         self.budget.set(BUDGET);
     }
 
-    /// Counts an operation that did not have to wait; gives way when the coroutine has had its share.
+    /// Counts an operation that did not have to wait; gives way when the coroutine has had its share. Returns whether it had.
     #[inline(always)]
-    pub(crate) fn safepoint(&self) {
+    pub(crate) fn safepoint(&self) -> bool {
         let left = self.budget.get();
         if left == 0 || self.shared.overdue.load(Ordering::Relaxed) != 0 {
             self.end_of_slice();
+            true
         } else {
             self.budget.set(left - 1);
+            false
         }
     }
 
@@ -506,6 +517,7 @@ unsafe fn furnish(stack: Pooled, task: TaskRef) -> (Context, usize) {
             task: Cell::new(Some(task)),
             stack: Cell::new(Some(stack)),
             locals: LocalMap::new(),
+            scope: Cell::new(ptr::null()),
         });
         (
             raw::prepare(control.cast(), entry),

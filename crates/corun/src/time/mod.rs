@@ -1,10 +1,29 @@
-//! Sleeping, and the timers behind every deadline.
+//! Time: sleeping, timeouts, and the clock that they go by.
 
+pub(crate) mod limit;
+mod timeout;
 pub(crate) mod timers;
 
-use std::time::{Duration, Instant};
+pub use std::time::{Duration, Instant};
+pub use timeout::{Elapsed, timeout, timeout_at};
 
 use crate::scheduler::signal::Signal;
+use limit::Limit;
+
+/// The present time by the clock that everything in this crate goes by.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+///
+/// let start = corun::time::now();
+/// corun::sleep(Duration::from_millis(5));
+/// assert!(corun::time::now() - start >= Duration::from_millis(5));
+/// ```
+#[inline]
+pub fn now() -> Instant {
+    Instant::now()
+}
 
 /// Suspends the coroutine for at least `duration`; a plain thread is blocked. It never wakes early.
 ///
@@ -24,7 +43,7 @@ use crate::scheduler::signal::Signal;
 /// ```
 pub fn sleep(duration: Duration) {
     // A time too far away to be told is for ever.
-    wait_until(Instant::now().checked_add(duration));
+    wait_until(now().checked_add(duration));
 }
 
 /// Suspends the coroutine until `deadline`; a plain thread is blocked. It never wakes early.
@@ -36,6 +55,8 @@ pub fn sleep_until(deadline: Instant) {
 }
 
 fn wait_until(deadline: Option<Instant>) {
+    let limit = Limit::new(deadline);
     // Nobody knows the signal but the timer.
-    Signal::new().wait_until(deadline);
+    Signal::new().wait_until(limit.deadline());
+    limit.expired();
 }

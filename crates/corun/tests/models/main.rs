@@ -17,6 +17,7 @@ mod reactor;
 
 #[allow(dead_code, reason = "as above")]
 mod scheduler;
+mod time;
 
 /// Explores a model completely within a bound on involuntary switches: mistakes of such protocols show with two or three.
 fn check(involuntary_switches: usize, model: impl Fn() + Send + Sync + 'static) {

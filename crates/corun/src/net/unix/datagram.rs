@@ -130,7 +130,7 @@ impl UnixDatagram {
             // No event tells when a receiver that is not connected has room again.
             let backoff = backoff
                 .get_or_insert_with(|| Backoff::new(self.0.limits.deadline(Direction::Write)));
-            if !backoff.pause() {
+            if !backoff.pause()? {
                 return result;
             }
         }

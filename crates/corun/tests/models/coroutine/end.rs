@@ -8,10 +8,11 @@ use loom::cell::UnsafeCell;
 use loom::thread;
 
 use super::local_map::LocalMap;
-use super::task::{Control, JoinRef, MetaInit, Plain, TaskRef};
+use super::task::{Control, JoinRef, LimitedJoiner, MetaInit, Plain, TaskRef};
 use crate::check;
 use crate::primitive::{Mistake, with_mistake};
 use crate::scheduler::signal::Signal;
+use crate::time::limit::Innermost;
 
 /// A result, whose destructor and readers loom watches.
 struct Outcome(Arc<Drops>);
@@ -34,6 +35,7 @@ fn run(task: TaskRef) {
         task: Cell::new(Some(task)),
         stack: Cell::new(None),
         locals: LocalMap,
+        scope: Innermost,
     };
     // SAFETY: it has not started, and is in no list.
     unsafe { task.run(&control) };
@@ -70,6 +72,29 @@ fn joined(task: TaskRef, mut join: JoinRef<Outcome>) {
     assert!(join.take().is_none(), "the result is taken once");
 }
 
+/// The time of the joiner is up at any moment.
+fn joined_in_time(task: TaskRef, mut join: JoinRef<Outcome>) {
+    let joiner = Arc::new(LimitedJoiner::new());
+    let ended = !task.set_limited_joiner(&joiner) || {
+        let clock = thread::spawn({
+            let joiner = Arc::clone(&joiner);
+            // SAFETY: it is counted.
+            move || unsafe { Signal::expire(&raw const joiner.signal) }
+        });
+        joiner.signal.wait();
+        let ended = joiner.settle(task, joiner.signal.is_notified());
+        clock.join().unwrap();
+        ended
+    };
+    // Nobody uses it any more, whoever came first: loom sees the end of its atomics.
+    drop(Arc::into_inner(joiner).expect("the clock is done with it"));
+    if ended {
+        drop(join.take().expect("it has ended"));
+    } else {
+        drop(join.detach());
+    }
+}
+
 fn detached(_: TaskRef, mut join: JoinRef<Outcome>) {
     drop(join.detach());
 }
@@ -94,6 +119,17 @@ fn a_joiner_gets_the_result() {
 #[should_panic(expected = "Causality violation")]
 fn a_joiner_with_relaxed_operations_does_not() {
     with_mistake(Mistake::Relaxed, || end_against(joined));
+}
+
+#[test]
+fn a_joiner_that_gives_up_is_left_alone() {
+    end_against(joined_in_time);
+}
+
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn with_relaxed_operations_it_is_used_after_it_has_gone() {
+    with_mistake(Mistake::Relaxed, || end_against(joined_in_time));
 }
 
 #[test]

@@ -1,0 +1,33 @@
+//! 100,000 timeouts at once, half of which are over, on one, two and eight workers: each coroutine gets its own result, and nothing is left.
+
+use std::time::Duration;
+
+#[test]
+fn a_hundred_thousand() {
+    const COROUTINES: u64 = 100_000;
+    for workers in [1, 2, 8] {
+        let runtime = corun::Runtime::builder().workers(workers).build().unwrap();
+        let over = runtime.block_on(|| {
+            let handles: Vec<_> = (0..COROUTINES)
+                .map(|n| {
+                    corun::spawn(move || {
+                        let time = Duration::from_micros(n % 5_000);
+                        if n % 2 == 0 {
+                            corun::timeout(time, corun::park).is_err()
+                        } else {
+                            corun::timeout(Duration::from_secs(3600), || corun::sleep(time))
+                                .is_err()
+                        }
+                    })
+                })
+                .collect();
+            handles
+                .into_iter()
+                .map(|handle| handle.join().unwrap())
+                .filter(|over| *over)
+                .count()
+        });
+        assert_eq!(over as u64, COROUTINES / 2);
+        runtime.shutdown(Duration::from_secs(60)).unwrap();
+    }
+}
