@@ -38,6 +38,7 @@ mod primitive;
 mod reactor;
 pub mod runtime;
 mod scheduler;
+pub mod sync;
 pub mod time;
 
 pub use blocking::{blocking, try_blocking};

@@ -1,5 +1,6 @@
 //! What differs between systems, one module each.
 
+pub(crate) mod fences;
 #[cfg_attr(not(unix), allow(dead_code, reason = "no fork there"))]
 pub(crate) mod fork;
 #[cfg(unix)]

@@ -8,7 +8,7 @@ use std::cell::UnsafeCell;
 use std::ops::{Deref, DerefMut};
 
 use crate::primitive::atomic::{AtomicBool, Ordering};
-use crate::primitive::{hint, thread};
+use crate::primitive::{constructor, hint, thread};
 
 pub(crate) struct SpinLock<T> {
     locked: AtomicBool,
@@ -19,10 +19,12 @@ pub(crate) struct SpinLock<T> {
 unsafe impl<T: Send> Sync for SpinLock<T> {}
 
 impl<T> SpinLock<T> {
-    pub(crate) fn new(value: T) -> SpinLock<T> {
-        SpinLock {
-            locked: AtomicBool::new(false),
-            value: UnsafeCell::new(value),
+    constructor! {
+        pub(crate) fn new(value: T) -> SpinLock<T> {
+            SpinLock {
+                locked: AtomicBool::new(false),
+                value: UnsafeCell::new(value),
+            }
         }
     }
 

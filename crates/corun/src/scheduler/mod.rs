@@ -86,6 +86,7 @@ impl Scheduler {
     pub(crate) fn new(config: Config) -> Arc<Scheduler> {
         crate::coroutine::panic::install();
         fork::watch();
+        platform::fences::enable_if_alone();
         let room = config.workers + SPARE_WORKERS;
         let placement = Placement::detect(config.workers);
         Arc::new(Scheduler {

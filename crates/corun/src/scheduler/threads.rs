@@ -106,6 +106,8 @@ impl Scheduler {
             .spawn(move || {
                 // Also if it panics: nobody should wait for it then.
                 let _ended = WatchEnded(&scheduler);
+                // Here it may take its time.
+                platform::fences::enable();
                 watch::run(&scheduler, reporting);
             });
         started.map(drop).inspect_err(|_| self.watch_ended())

@@ -5,6 +5,12 @@
 
 pub use loom::hint;
 
+/// Loom's primitives cannot be made at compile time.
+macro_rules! constructor {
+    ($($function:tt)*) => { $($function)* };
+}
+pub(crate) use constructor;
+
 pub mod thread {
     pub use loom::thread::{Thread, current, park, yield_now};
 

@@ -1,0 +1,23 @@
+//! How long a waiter puts up with others who are served before it.
+
+use std::time::{Duration, Instant};
+
+/// See the policy in `mutex.rs`.
+const LIMIT: Duration = Duration::from_millis(1);
+
+/// Real time, even while the runtime's clock is paused: this is about how things go, not about what the program waits for.
+pub(super) struct Patience {
+    since: Instant,
+}
+
+impl Patience {
+    pub(super) fn new() -> Patience {
+        Patience {
+            since: Instant::now(),
+        }
+    }
+
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.since.elapsed() >= LIMIT
+    }
+}
