@@ -1,0 +1,530 @@
+//! Selecting among operations on several channels.
+//!
+//! # Protocol
+//! In passes, of which the first is enough if anything is ready:
+//! 1. Try the arms, in random order: the first that is ready is selected. A uniformly random permutation, so that each of the ready arms is
+//!    selected with the same probability. (A random start among neighbours would favour those behind the arms that are not ready.)
+//! 2. Link a node for each arm at its channel, looking once more under that channel's lock. If an arm is ready by now, or the select was
+//!    decided meanwhile, stop there.
+//! 3. Wait.
+//! 4. Unlink the nodes that are still linked.
+//!
+//! # Invariants
+//! - All nodes share one party, a word that leaves its state once. Whoever meets a node under a channel's lock decides the party for it or unlinks
+//!   it as dead. The owner decides it for itself when it finds an arm ready in pass 2, or when its time is up; then it starts again, or returns.
+//! - Nobody holds two locks, and nobody decides two parties: a select tries in pass 1 only, when nobody can find it. So selects that meet
+//!   each other need no order among channels; who is aborted for the other's sake finds that one in its next pass 1.
+//! - An arm takes no notice of nodes of its own party: a select never meets itself.
+//! - A receive that was selected has its message already, in the [`Token`]: nobody waits for a select that received. A send is a
+//!   [`Commitment`] until the message comes.
+//! - A wait without deadline is ended by one notification, that of whoever decided the party: so its signal is sole.
+//!
+//! # Rejected designs
+//! - Locking all channels in order of address, as Go does: two passes of n atomic exchanges, where pass 1 needs as many as it looks at arms.
+//! - A block on the heap for each select, counted by the nodes: an allocation per select, and nodes that stay behind.
+//!
+//! Checked in every interleaving by `tests/models/channel`.
+
+use std::alloc::{self, Layout};
+use std::cell::Cell;
+use std::mem::MaybeUninit;
+use std::ptr::{self, NonNull};
+use std::slice;
+use std::time::Instant;
+
+use super::commit::Commitment;
+use super::core::{Take, signal_for, wait};
+use super::receiver::{Receiver, Source, instant};
+use super::sender::Sender;
+use super::waiter::{Party, Role, State, Waiter};
+
+/// An operation that can be selected.
+pub trait SelectHandle {
+    /// Pass 1: does the operation, if it is ready. A message may have to be waited for that a select has committed itself to.
+    #[doc(hidden)]
+    fn attempt(&self, token: &mut Token, deadline: Option<Instant>) -> bool;
+
+    /// Is the operation ready?
+    #[doc(hidden)]
+    fn is_ready(&self) -> bool;
+
+    /// When the operation will be ready by itself.
+    #[doc(hidden)]
+    fn due(&self) -> Option<Instant>;
+
+    #[doc(hidden)]
+    fn role(&self, watch: bool) -> Role;
+
+    /// The layout of the message that it receives.
+    #[doc(hidden)]
+    fn message(&self) -> Layout;
+
+    /// Pass 2: links a node, or returns that the arm is ready.
+    #[doc(hidden)]
+    fn enlist(&self, node: &Waiter, party: &Party) -> bool;
+
+    /// Pass 4: unlinks a node, unless its outcome is decided.
+    #[doc(hidden)]
+    fn delist(&self, node: &Waiter) -> bool;
+
+    /// Takes back what was selected and not done.
+    #[doc(hidden)]
+    fn abandon(&self, token: &mut Token);
+}
+
+/// How many bytes of a message a [`Token`] has room for. Larger ones get a block of the heap.
+const INLINE: usize = 32;
+
+#[repr(align(16))]
+struct Inline(MaybeUninit<[u8; INLINE]>);
+
+/// What an operation that was selected has got so far.
+pub struct Token {
+    pub(super) outcome: Outcome,
+    inline: Inline,
+    large: Option<Large>,
+}
+
+pub(super) enum Outcome {
+    Nothing,
+    /// A receive: the message is there.
+    Received,
+    /// A receive: the channel is disconnected.
+    Disconnected,
+    Send(Commitment),
+}
+
+/// Room for a large message.
+struct Large {
+    block: NonNull<u8>,
+    layout: Layout,
+}
+
+impl Drop for Large {
+    fn drop(&mut self) {
+        // SAFETY: it came from `alloc` with this layout.
+        unsafe { alloc::dealloc(self.block.as_ptr(), self.layout) };
+    }
+}
+
+impl Token {
+    #[inline(always)]
+    fn new() -> Token {
+        Token {
+            outcome: Outcome::Nothing,
+            inline: Inline(MaybeUninit::uninit()),
+            large: None,
+        }
+    }
+
+    #[inline(always)]
+    fn fits(message: Layout) -> bool {
+        message.size() <= INLINE && message.align() <= align_of::<Inline>()
+    }
+
+    /// Where a message of this layout lies; there must be room for it.
+    #[inline(always)]
+    fn slot(&mut self, message: Layout) -> *mut u8 {
+        match &self.large {
+            Some(large) if !Token::fits(message) => large.block.as_ptr(),
+            _ => self.inline.0.as_mut_ptr().cast(),
+        }
+    }
+
+    /// Makes room for messages of this layout as well.
+    fn make_room(&mut self, message: Layout) {
+        if Token::fits(message) {
+            return;
+        }
+        let mut layout = message;
+        if let Some(large) = self.large.take() {
+            if large.layout.size() >= message.size() && large.layout.align() >= message.align() {
+                self.large = Some(large);
+                return;
+            }
+            let size = message.size().max(large.layout.size());
+            layout = match Layout::from_size_align(size, message.align().max(large.layout.align()))
+            {
+                Ok(layout) => layout,
+                Err(_) => alloc::handle_alloc_error(message),
+            };
+        }
+        // SAFETY: what does not fit has a size, or at least an alignment, that `max` keeps from being zero.
+        let layout = if layout.size() == 0 {
+            Layout::new::<Inline>()
+                .align_to(layout.align())
+                .unwrap_or(layout)
+        } else {
+            layout
+        };
+        // SAFETY: the layout has a size.
+        let Some(block) = NonNull::new(unsafe { alloc::alloc(layout) }) else {
+            alloc::handle_alloc_error(layout);
+        };
+        self.large = Some(Large { block, layout });
+    }
+
+    /// The message of a receive that was selected.
+    ///
+    /// # Safety
+    /// The operation received a `T`, and the message was not taken out.
+    pub(super) unsafe fn take_message<T>(&mut self) -> T {
+        self.outcome = Outcome::Nothing;
+        // SAFETY: as promised.
+        unsafe { self.slot(Layout::new::<T>()).cast::<T>().read() }
+    }
+}
+
+impl<T> SelectHandle for Sender<T> {
+    fn attempt(&self, token: &mut Token, _deadline: Option<Instant>) -> bool {
+        let Some(commitment) = self.chan().commit() else {
+            return false;
+        };
+        token.outcome = Outcome::Send(commitment);
+        true
+    }
+
+    fn is_ready(&self) -> bool {
+        self.chan().can_send()
+    }
+
+    fn due(&self) -> Option<Instant> {
+        None
+    }
+
+    fn role(&self, watch: bool) -> Role {
+        if watch { Role::WatchSend } else { Role::Send }
+    }
+
+    fn message(&self) -> Layout {
+        Layout::new::<()>()
+    }
+
+    fn enlist(&self, node: &Waiter, party: &Party) -> bool {
+        // SAFETY: see `wait_for_arms`.
+        unsafe { self.chan().enlist(node, party) }
+    }
+
+    fn delist(&self, node: &Waiter) -> bool {
+        self.chan().delist(node)
+    }
+
+    fn abandon(&self, token: &mut Token) {
+        if let Outcome::Send(commitment) = std::mem::replace(&mut token.outcome, Outcome::Nothing) {
+            self.chan().renounce(commitment);
+        }
+    }
+}
+
+impl<T> SelectHandle for Receiver<T> {
+    fn attempt(&self, token: &mut Token, deadline: Option<Instant>) -> bool {
+        let layout = Layout::new::<T>();
+        match self.source() {
+            Source::Chan(chan) => {
+                if !Token::fits(layout) {
+                    if !chan.can_receive() {
+                        return false;
+                    }
+                    token.make_room(layout);
+                }
+                let slot = token.slot(layout).cast();
+                // SAFETY: there is room for a message.
+                let mut taken = unsafe { chan.take(chan.lock(), slot, None) };
+                if let Take::NeedsWaiter = taken {
+                    // SAFETY: as above.
+                    taken = unsafe { chan.take_of_select(slot, deadline) };
+                }
+                token.outcome = match taken {
+                    Take::Received => Outcome::Received,
+                    Take::Closed => Outcome::Disconnected,
+                    _ => return false,
+                };
+                true
+            }
+            Source::Clock(clock) => {
+                let Ok(now) = clock.try_recv() else {
+                    return false;
+                };
+                token.make_room(layout);
+                // SAFETY: the messages of a clock are instants, for which there is room.
+                unsafe { token.slot(layout).cast::<T>().write(instant(now)) };
+                token.outcome = Outcome::Received;
+                true
+            }
+            Source::Never => false,
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        match self.source() {
+            Source::Chan(chan) => chan.can_receive(),
+            Source::Clock(clock) => clock.is_due(),
+            Source::Never => false,
+        }
+    }
+
+    fn due(&self) -> Option<Instant> {
+        match self.source() {
+            Source::Clock(clock) => clock.due(),
+            Source::Chan(_) | Source::Never => None,
+        }
+    }
+
+    fn role(&self, watch: bool) -> Role {
+        if watch {
+            Role::WatchReceive
+        } else {
+            Role::Receive
+        }
+    }
+
+    fn message(&self) -> Layout {
+        Layout::new::<T>()
+    }
+
+    fn enlist(&self, node: &Waiter, party: &Party) -> bool {
+        match self.source() {
+            // SAFETY: see `wait_for_arms`.
+            Source::Chan(chan) => unsafe { chan.enlist(node, party) },
+            Source::Clock(_) | Source::Never => true,
+        }
+    }
+
+    fn delist(&self, node: &Waiter) -> bool {
+        match self.source() {
+            Source::Chan(chan) => chan.delist(node),
+            Source::Clock(_) | Source::Never => true,
+        }
+    }
+
+    fn abandon(&self, token: &mut Token) {
+        if let Outcome::Received = token.outcome {
+            // SAFETY: the operation received a `T`.
+            let message = std::mem::ManuallyDrop::new(unsafe { token.take_message::<T>() });
+            match self.source() {
+                // SAFETY: the message is moved.
+                Source::Chan(chan) => unsafe { chan.put_back(&raw const *message) },
+                Source::Clock(_) | Source::Never => {}
+            }
+        }
+    }
+}
+
+/// One arm: the operation, and the index by which the caller knows it.
+pub type Arm<'a> = (&'a dyn SelectHandle, usize);
+
+/// How long to wait.
+#[derive(Clone, Copy)]
+pub(super) enum Patience {
+    None,
+    Until(Instant),
+    Endless,
+}
+
+impl Patience {
+    fn deadline(self) -> Option<Instant> {
+        match self {
+            Patience::Until(deadline) => Some(deadline),
+            _ => None,
+        }
+    }
+
+    fn is_over(self) -> bool {
+        match self {
+            Patience::None => true,
+            Patience::Until(deadline) => Instant::now() >= deadline,
+            Patience::Endless => false,
+        }
+    }
+}
+
+/// A random number below `bound`, which is not zero.
+#[inline(always)]
+fn random(bound: usize) -> usize {
+    thread_local! {
+        static STATE: Cell<u64> = const { Cell::new(0) };
+    }
+    let mut state = STATE.get();
+    if state == 0 {
+        // An address of this thread's is as good as any start.
+        state = (&raw const state).addr() as u64 ^ 0x9e37_79b9_7f4a_7c15;
+    }
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    STATE.set(state);
+    (((state >> 32) * bound as u64) >> 32) as usize
+}
+
+/// Pass 1 with any test: the first arm of a random permutation for which it holds.
+#[inline(always)]
+fn first_of<'a>(
+    arms: &mut [Arm<'a>],
+    biased: bool,
+    mut holds: impl FnMut(&'a dyn SelectHandle) -> bool,
+) -> Option<usize> {
+    for i in 0..arms.len() {
+        if !biased {
+            arms.swap(i, i + random(arms.len() - i));
+        }
+        if holds(arms[i].0) {
+            return Some(i);
+        }
+    }
+    None
+}
+
+/// Selects an arm: where in `arms` it stands, and what it has got. `None` if there was none to be had in time.
+pub(super) fn select(
+    arms: &mut [Arm<'_>],
+    patience: Patience,
+    biased: bool,
+    token: &mut Token,
+) -> Option<usize> {
+    if arms.is_empty() {
+        return wait_for_nothing(patience);
+    }
+    loop {
+        let deadline = patience.deadline();
+        if let Some(arm) = first_of(arms, biased, |arm| arm.attempt(token, deadline)) {
+            return Some(arm);
+        }
+        if patience.is_over() {
+            return None;
+        }
+        if let Some(arm) = with_nodes(arms, |arms, nodes| {
+            wait_for_arms(arms, nodes, deadline, false, token)
+        }) {
+            return Some(arm);
+        }
+    }
+}
+
+/// Waits until an arm is ready: where in `arms` it stands.
+pub(super) fn ready(arms: &mut [Arm<'_>], patience: Patience, biased: bool) -> Option<usize> {
+    if arms.is_empty() {
+        return wait_for_nothing(patience);
+    }
+    loop {
+        if let Some(arm) = first_of(arms, biased, |arm| arm.is_ready()) {
+            return Some(arm);
+        }
+        if patience.is_over() {
+            return None;
+        }
+        // That somebody said so does not mean that it still is.
+        let deadline = patience.deadline();
+        with_nodes(arms, |arms, nodes| {
+            wait_for_arms(arms, nodes, deadline, true, &mut Token::new())
+        });
+    }
+}
+
+pub(super) fn new_token() -> Token {
+    Token::new()
+}
+
+#[cold]
+fn wait_for_nothing(patience: Patience) -> Option<usize> {
+    match patience {
+        Patience::None => {}
+        Patience::Until(deadline) => crate::time::sleep_until(deadline),
+        Patience::Endless => super::clock::wait_for_ever(),
+    }
+    None
+}
+
+type Nodes<'n> = &'n mut [MaybeUninit<Waiter>];
+
+/// Lends room for as many nodes as there are arms.
+fn with_nodes<'a, R>(arms: &mut [Arm<'a>], body: impl FnOnce(&mut [Arm<'a>], Nodes<'_>) -> R) -> R {
+    match arms.len() {
+        0..=4 => body(arms, &mut [const { MaybeUninit::uninit() }; 4]),
+        5..=32 => body(arms, &mut [const { MaybeUninit::uninit() }; 32]),
+        len => {
+            let mut nodes = Vec::with_capacity(len);
+            nodes.resize_with(len, MaybeUninit::uninit);
+            body(arms, &mut nodes)
+        }
+    }
+}
+
+/// Passes 2 to 4. `None` if the arms are to be tried once more, or the time is up.
+#[inline(never)]
+fn wait_for_arms(
+    arms: &mut [Arm<'_>],
+    nodes: Nodes<'_>,
+    deadline: Option<Instant>,
+    watch: bool,
+    token: &mut Token,
+) -> Option<usize> {
+    let deadline = arms
+        .iter()
+        .filter_map(|arm| arm.0.due())
+        .chain(deadline)
+        .min();
+    if !watch {
+        for arm in arms.iter() {
+            token.make_room(arm.0.message());
+        }
+    }
+    let signal = signal_for(deadline);
+    let party = Party::new();
+    let mut linked = 0;
+    let mut ready = false;
+    for (index, (arm, _)) in arms.iter().enumerate() {
+        let role = arm.role(watch);
+        let slot = match role {
+            Role::Receive => token.slot(arm.message()),
+            _ => ptr::null_mut(),
+        };
+        let node = nodes[index].write(Waiter::arm(role, &signal, slot, &party, index as u32));
+        // The node stays until it is unlinked below, and nothing in between can unwind.
+        if !arm.enlist(node, &party) {
+            ready = true;
+            break;
+        }
+        linked += 1;
+        if party.decided().is_some() {
+            break;
+        }
+    }
+    // SAFETY: these were written above, and are not moved.
+    let nodes = unsafe { slice::from_raw_parts(nodes.as_ptr().cast::<Waiter>(), linked) };
+    let unlink = |but: Option<usize>| {
+        for (index, node) in nodes.iter().enumerate() {
+            if Some(index) != but {
+                arms[index].0.delist(node);
+            }
+        }
+    };
+    if ready && party.abort() {
+        unlink(None);
+        return None;
+    }
+    let notified = wait(&signal, deadline);
+    if !notified && party.abort() {
+        unlink(None);
+        return None;
+    }
+    let Some(decided) = party.decided() else {
+        unreachable!("whoever ends the wait of a select decides its party");
+    };
+    let decided = decided as usize;
+    unlink(Some(decided));
+    let node = &nodes[decided];
+    // If it was decided at the last moment, its outcome is told under the lock: or the message is still to come, and comes too late.
+    if !notified && arms[decided].0.delist(node) {
+        return None;
+    }
+    token.outcome = match (node.state.get(), node.role) {
+        (State::Done, Role::Receive) => Outcome::Received,
+        (State::Closed, Role::Receive) => Outcome::Disconnected,
+        (State::Done, Role::Send) if node.ticket.get() == 0 => Outcome::Send(Commitment::Place),
+        (State::Done, Role::Send) => Outcome::Send(Commitment::Ticket(node.ticket.get())),
+        (State::Closed, Role::Send) => Outcome::Send(Commitment::Closed),
+        // A claim that was given up; or a watcher, who looks again by itself.
+        _ => return None,
+    };
+    Some(decided)
+}
