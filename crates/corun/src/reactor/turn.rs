@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::entry::{Direction, Entry, Seen};
 use super::wait_list::Waiter;
+use crate::scheduler::prefetch_frames;
 
 /// The place of one operation in the order of its direction.
 pub(super) struct Turn<'a> {
@@ -29,7 +30,7 @@ impl<'a> Turn<'a> {
         let Turn {
             entry, direction, ..
         } = *self;
-        let waiter = Waiter::new();
+        let waiter = Waiter::new(deadline);
         // SAFETY: `waiter` stays where it is until `Linked` has made sure that it is in no list.
         if let Some(seen) = unsafe { entry.enqueue(direction, &waiter, self.mine)? } {
             return Ok(Some(seen));
@@ -40,6 +41,7 @@ impl<'a> Turn<'a> {
             direction,
             waiter: &waiter,
         };
+        prefetch_frames();
         if waiter.signal.wait_until(deadline) {
             // The waker has unlinked it.
             mem::forget(linked);

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::ptr;
+use std::time::Instant;
 
 use crate::primitive::atomic::{AtomicPtr, Ordering};
 use crate::scheduler::signal::Signal;
@@ -17,9 +18,14 @@ pub(super) struct Waiter {
 }
 
 impl Waiter {
-    pub(super) fn new() -> Waiter {
+    /// A waiter for somebody who waits until `deadline`, if there is one.
+    pub(super) fn new(deadline: Option<Instant>) -> Waiter {
         Waiter {
-            signal: Signal::new(),
+            // Who unlinks it, under the entry's lock, notifies it; only a timer would contend.
+            signal: match deadline {
+                None => Signal::sole(),
+                Some(_) => Signal::new(),
+            },
             prev: Cell::new(ptr::null()),
             next: Cell::new(ptr::null()),
             linked: Cell::new(false),

@@ -212,6 +212,14 @@ pub(crate) fn in_coroutine() -> bool {
     Worker::suspendable().is_some()
 }
 
+/// To be called before a wait for the kernel: see [`run_queue::RunQueue::prefetch_frames`].
+#[inline]
+pub(crate) fn prefetch_frames() {
+    if let Some(worker) = Worker::suspendable() {
+        worker.run_queue.prefetch_frames();
+    }
+}
+
 /// Called by each operation that did not have to wait: gives way when the coroutine has used up its time slice.
 #[inline(always)]
 pub(crate) fn safepoint() {

@@ -34,9 +34,10 @@ use crate::coroutine::task::{Control, Header, PLACE_RUNNING, PLACE_SUSPENDED, Ta
 /// Every so many switches the worker looks at its inbox, its timers and its reactor.
 const TICK: u32 = 64;
 
-/// A round starts this share of the unstarted coroutines that wait, and at least [`FRESH_LEAST`]. All of them would keep the started ones,
-/// with their timers and sockets, waiting for a whole burst of spawns; a fixed number would let the list grow without
-/// bound when a coroutine spawns more than that in each of its turns.
+/// A round starts this share of the unstarted coroutines that wait, or as many as it continues started ones, whichever is more, and at
+/// least [`FRESH_LEAST`]. All of them would keep the started ones, with their timers and sockets, waiting for a whole burst of spawns; a
+/// fixed number would let the list grow without bound when a coroutine spawns more than that in each of its turns; and the share
+/// alone keeps new connections waiting for many turns of thousands of busy ones.
 const FRESH_SHARE: usize = 16;
 const FRESH_LEAST: usize = 16;
 
@@ -350,10 +351,11 @@ impl Worker {
     /// The next one in this worker's order of turns, if anything is ready.
     pub(super) fn pick(&self) -> Option<Next> {
         if self.started_left.get() == 0 && self.fresh_left.get() == 0 {
-            self.started_left.set(self.run_queue.len());
+            let started = self.run_queue.len();
             let waiting = self.local.len() + self.shared.spawned.len();
+            self.started_left.set(started);
             self.fresh_left
-                .set((waiting / FRESH_SHARE).max(FRESH_LEAST));
+                .set((waiting / FRESH_SHARE).max(started).max(FRESH_LEAST));
         }
         if self.started_left.get() != 0
             && let Some(context) = self.run_queue.pop()
