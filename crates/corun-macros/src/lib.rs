@@ -1,11 +1,13 @@
-//! The attributes of corun: `#[corun::main]` and `#[corun::test]`. Use them through the `corun` crate, which re-exports them.
+//! The attributes of corun, `#[corun::main]` and `#[corun::test]`, and what its `select!` expands by. Use them through the `corun` crate,
+//! which re-exports them.
 //!
-//! Both leave the annotated function as it was written, move it inside a function of the same name, and call it through
+//! The attributes leave the annotated function as it was written, move it inside a function of the same name, and call it through
 //! `corun::__private`; so error messages, backtraces and editors keep seeing the code of the user.
 
 mod expand;
 mod function;
 mod options;
+mod select;
 #[cfg(test)]
 mod tests;
 
@@ -55,4 +57,11 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn test(options: TokenStream, item: TokenStream) -> TokenStream {
     expand::test(options.into(), item.into()).into()
+}
+
+/// What `corun::select!` and `corun::select_biased!` pass their arms to, behind the path of the `corun` crate and the name of the choice.
+#[doc(hidden)]
+#[proc_macro]
+pub fn select(input: TokenStream) -> TokenStream {
+    select::select(input.into()).into()
 }

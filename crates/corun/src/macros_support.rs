@@ -8,6 +8,8 @@ use crate::runtime::config::Request;
 use crate::runtime::{self, Handle, Runtime};
 use crate::{Builder, JoinHandle};
 
+pub use corun_macros::select;
+
 /// What an attribute was told.
 pub struct Config {
     pub workers: Option<usize>,

@@ -8,10 +8,30 @@ use std::error::Error;
 use std::fmt;
 
 /// [`send`](super::Sender::send) found the channel disconnected, or it was disconnected while `send` waited. Holds the value.
+///
+/// # Examples
+/// ```
+/// use corun::channel::{SendError, unbounded};
+///
+/// let (sender, receiver) = unbounded();
+/// drop(receiver);
+/// assert_eq!(sender.send(7), Err(SendError(7)));
+/// ```
 #[derive(PartialEq, Eq, Clone, Copy)]
 pub struct SendError<T>(pub T);
 
 /// [`try_send`](super::Sender::try_send) could not hand the value over. Holds the value.
+///
+/// # Examples
+/// ```
+/// use corun::channel::{TrySendError, bounded};
+///
+/// let (sender, receiver) = bounded(1);
+/// sender.send("first").unwrap();
+/// assert_eq!(sender.try_send("second"), Err(TrySendError::Full("second")));
+/// drop(receiver);
+/// assert_eq!(sender.try_send("third"), Err(TrySendError::Disconnected("third")));
+/// ```
 #[derive(PartialEq, Eq, Clone, Copy)]
 pub enum TrySendError<T> {
     /// The buffer is full; or, for a channel without a buffer, no receiver waits.
@@ -33,6 +53,17 @@ pub enum SendTimeoutError<T> {
 }
 
 /// [`recv`](super::Receiver::recv) found the channel empty and disconnected: there will never be another value.
+///
+/// # Examples
+/// ```
+/// use corun::channel::{RecvError, unbounded};
+///
+/// let (sender, receiver) = unbounded();
+/// sender.send(7).unwrap();
+/// drop(sender);
+/// assert_eq!(receiver.recv(), Ok(7));
+/// assert_eq!(receiver.recv(), Err(RecvError));
+/// ```
 #[derive(PartialEq, Eq, Clone, Copy, Debug)]
 pub struct RecvError;
 

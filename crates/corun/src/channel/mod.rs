@@ -9,6 +9,7 @@ mod error;
 mod iter;
 mod receiver;
 mod select;
+mod select_macro;
 mod selection;
 mod sender;
 mod waiter;
@@ -28,11 +29,18 @@ pub use receiver::Receiver;
 pub use select::{Select, SelectedOperation};
 pub use sender::Sender;
 
+pub use crate::{select, select_biased};
+
 /// What `select!` expands to.
 #[doc(hidden)]
 pub mod internal {
     pub use super::select::{select, select_timeout, try_select};
+    pub use super::select_macro::{
+        chosen, index, promise, receiver, recv_timeout, sender, try_recv,
+    };
     pub use super::selection::{Arm, SelectHandle};
+    pub use crate::time::sleep;
+    pub use std::mem::drop;
 }
 
 fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {

@@ -411,6 +411,13 @@ impl SelectedOperation<'_> {
         result
     }
 
+    /// Takes back what was chosen, without a word.
+    #[cold]
+    pub(super) fn renounce(mut self) {
+        self.handle.abandon(&mut self.token);
+        self.done();
+    }
+
     /// Nothing is left to be done by `drop`.
     #[inline(always)]
     fn done(self) {
