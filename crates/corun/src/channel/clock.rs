@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::error::{RecvTimeoutError, TryRecvError};
 use crate::scheduler::lock::SpinLock;
-use crate::scheduler::signal::Signal;
-use crate::time::sleep_until;
+use crate::time::{now, sleep, sleep_until};
 
 /// What the clones of one such receiver share.
 pub(super) struct Clock {
@@ -19,7 +18,7 @@ pub(super) struct Clock {
 /// Waits for nothing, for ever.
 pub(super) fn wait_for_ever() -> ! {
     loop {
-        Signal::new().wait();
+        sleep(Duration::MAX);
     }
 }
 
@@ -35,7 +34,7 @@ impl Clock {
     /// A message after each period.
     pub(super) fn every(period: Duration) -> Arc<Clock> {
         Arc::new(Clock {
-            next: SpinLock::new(Instant::now().checked_add(period)),
+            next: SpinLock::new(now().checked_add(period)),
             period: Some(period),
         })
     }
@@ -51,11 +50,11 @@ impl Clock {
     }
 
     pub(super) fn is_due(&self) -> bool {
-        self.due().is_some_and(|when| when <= Instant::now())
+        self.due().is_some_and(|when| when <= now())
     }
 
     pub(super) fn try_recv(&self) -> Result<Instant, TryRecvError> {
-        let now = Instant::now();
+        let now = now();
         let mut next = self.next.lock();
         match *next {
             Some(when) if when <= now => {
@@ -68,7 +67,7 @@ impl Clock {
 
     /// Takes the next message, before it is due, and waits until it is.
     pub(super) fn recv(&self, deadline: Option<Instant>) -> Result<Instant, RecvTimeoutError> {
-        let now = Instant::now();
+        let now = now();
         let mut next = self.next.lock();
         let when = *next;
         match (when, deadline) {

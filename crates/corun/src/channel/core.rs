@@ -41,6 +41,7 @@ use crate::primitive::atomic::{AtomicBool, AtomicU32};
 use crate::scheduler::in_coroutine;
 use crate::scheduler::lock::{SpinGuard, SpinLock};
 use crate::scheduler::signal::{Signal, Wakeup};
+use crate::time::limit::Limit;
 
 /// Bits of `flags`. The fast paths are taken when none is set.
 pub(super) const CLOSED: u8 = 1;
@@ -104,10 +105,10 @@ pub(super) enum Take {
     NeedsWaiter,
 }
 
-/// A signal for a wait until `deadline`.
+/// A signal for a wait within `limit`.
 #[inline(always)]
-pub(super) fn signal_for(deadline: Option<Instant>) -> Signal {
-    match deadline {
+pub(super) fn signal_for(limit: &Limit) -> Signal {
+    match limit.deadline() {
         None => Signal::sole(),
         Some(_) => Signal::new(),
     }
@@ -115,13 +116,13 @@ pub(super) fn signal_for(deadline: Option<Instant>) -> Signal {
 
 /// Waits; returns whether the signal was notified, and not overtaken by its deadline.
 #[inline(always)]
-pub(super) fn wait(signal: &Signal, deadline: Option<Instant>) -> bool {
-    match deadline {
+pub(super) fn wait(signal: &Signal, limit: &Limit) -> bool {
+    match limit.deadline() {
         None => {
             signal.wait();
             true
         }
-        Some(_) => signal.wait_until(deadline),
+        deadline => signal.wait_until(deadline),
     }
 }
 
@@ -313,27 +314,19 @@ impl<T> Chan<T> {
             }
             inner = self.lock();
         }
-        if !in_coroutine() {
+        let limit = Limit::new(deadline);
+        let signal;
+        if in_coroutine() {
+            signal = signal_for(&limit);
+        } else {
             // Looking up the thread may allocate.
             drop(inner);
-            let signal = signal_for(deadline);
-            return self.wait_to_send(message, self.lock(), &signal, deadline);
+            signal = signal_for(&limit);
+            inner = self.lock();
         }
-        let signal = signal_for(deadline);
-        self.wait_to_send(message, inner, &signal, deadline)
-    }
-
-    #[inline(always)]
-    fn wait_to_send<'a>(
-        &'a self,
-        message: T,
-        inner: Guard<'a, T>,
-        signal: &Signal,
-        deadline: Option<Instant>,
-    ) -> Result<(), SendTimeoutError<T>> {
         let message = ManuallyDrop::new(message);
         let slot = &raw const *message;
-        let waiter = Waiter::alone(Role::Send, signal, slot.cast_mut().cast());
+        let waiter = Waiter::alone(Role::Send, &signal, slot.cast_mut().cast());
         // SAFETY: the message is forgotten if it is sent; the waiter stays until it was told so or has left.
         match unsafe { self.offer(inner, slot, Some(&waiter)) } {
             Offer::Sent => return Ok(()),
@@ -344,8 +337,10 @@ impl<T> Chan<T> {
                 )));
             }
         }
-        if !wait(signal, deadline) && self.lock().leave(&waiter) {
-            return Err(SendTimeoutError::Timeout(ManuallyDrop::into_inner(message)));
+        if !wait(&signal, &limit) && self.lock().leave(&waiter) {
+            let message = ManuallyDrop::into_inner(message);
+            limit.expired();
+            return Err(SendTimeoutError::Timeout(message));
         }
         match waiter.state.get() {
             State::Done => Ok(()),
@@ -489,66 +484,55 @@ impl<T> Chan<T> {
                 _ => inner = self.lock(),
             }
         }
-        if !in_coroutine() {
+        let limit = Limit::new(deadline);
+        let signal;
+        if in_coroutine() {
+            signal = signal_for(&limit);
+        } else {
             // Looking up the thread may allocate.
             drop(inner);
-            let signal = signal_for(deadline);
+            signal = signal_for(&limit);
+            inner = self.lock();
+        }
+        let waiter = Waiter::alone(Role::Receive, &signal, slot.cast());
+        // SAFETY: there is room for a message in the slot; the waiter stays until it was told or has left.
+        match unsafe { self.take(inner, slot, Some((&waiter, Place::Last))) } {
+            // SAFETY: the message was written.
+            Take::Received => return Ok(unsafe { message.assume_init() }),
+            Take::Closed => return Err(RecvTimeoutError::Disconnected),
+            _ => {}
+        }
+        if !wait(&signal, &limit) && self.lock().leave(&waiter) {
+            limit.expired();
+            return Err(RecvTimeoutError::Timeout);
+        }
+        match waiter.state.get() {
+            State::Done => {}
+            State::Closed => return Err(RecvTimeoutError::Disconnected),
             // SAFETY: as above.
-            unsafe { self.wait_to_receive(self.lock(), slot, &signal, deadline)? };
-        } else {
-            let signal = signal_for(deadline);
-            // SAFETY: as above.
-            unsafe { self.wait_to_receive(inner, slot, &signal, deadline)? };
+            _ => unsafe { self.receive_again(slot, &limit)? },
         }
         // SAFETY: the message was written.
         Ok(unsafe { message.assume_init() })
     }
 
+    /// After a select has claimed the caller and given up.
+    ///
     /// # Safety
     /// `slot` has room for a message, which is there when this succeeds.
-    #[inline(always)]
-    unsafe fn wait_to_receive<'a>(
-        &'a self,
-        inner: Guard<'a, T>,
-        slot: *mut T,
-        signal: &Signal,
-        deadline: Option<Instant>,
-    ) -> Result<(), RecvTimeoutError> {
-        let waiter = Waiter::alone(Role::Receive, signal, slot.cast());
-        // SAFETY: the slot is as promised; the waiter stays until it was told or has left.
-        match unsafe { self.take(inner, slot, Some((&waiter, Place::Last))) } {
-            Take::Received => return Ok(()),
-            Take::Closed => return Err(RecvTimeoutError::Disconnected),
-            _ => {}
-        }
-        if !wait(signal, deadline) && self.lock().leave(&waiter) {
-            return Err(RecvTimeoutError::Timeout);
-        }
-        match waiter.state.get() {
-            State::Done => Ok(()),
-            State::Closed => Err(RecvTimeoutError::Disconnected),
-            // SAFETY: as above.
-            _ => unsafe { self.receive_again(slot, deadline) },
-        }
-    }
-
-    /// After a select has claimed the caller and given up.
     #[cold]
-    unsafe fn receive_again(
-        &self,
-        slot: *mut T,
-        deadline: Option<Instant>,
-    ) -> Result<(), RecvTimeoutError> {
+    unsafe fn receive_again(&self, slot: *mut T, limit: &Limit) -> Result<(), RecvTimeoutError> {
         loop {
-            let signal = signal_for(deadline);
+            let signal = signal_for(limit);
             let waiter = Waiter::alone(Role::Receive, &signal, slot.cast());
-            // SAFETY: as in `wait_to_receive`.
+            // SAFETY: as promised; the waiter stays until it was told or has left.
             match unsafe { self.take(self.lock(), slot, Some((&waiter, Place::First))) } {
                 Take::Received => return Ok(()),
                 Take::Closed => return Err(RecvTimeoutError::Disconnected),
                 _ => {}
             }
-            if !wait(&signal, deadline) && self.lock().leave(&waiter) {
+            if !wait(&signal, limit) && self.lock().leave(&waiter) {
+                limit.expired();
                 return Err(RecvTimeoutError::Timeout);
             }
             match waiter.state.get() {
@@ -565,15 +549,17 @@ impl<T> Chan<T> {
     /// `slot` has room for a message, which is there if `Received` is returned.
     #[cold]
     pub(super) unsafe fn take_of_select(&self, slot: *mut T, deadline: Option<Instant>) -> Take {
+        let limit = Limit::new(deadline);
         loop {
-            let signal = signal_for(deadline);
+            let signal = signal_for(&limit);
             let waiter = Waiter::alone(Role::Receive, &signal, slot.cast());
             // SAFETY: as promised; the waiter stays until it was told or has left.
             match unsafe { self.take(self.lock(), slot, Some((&waiter, Place::Nowhere))) } {
                 Take::Parked => {}
                 taken => return taken,
             }
-            if !wait(&signal, deadline) && self.lock().leave(&waiter) {
+            if !wait(&signal, &limit) && self.lock().leave(&waiter) {
+                limit.expired();
                 return Take::Empty;
             }
             if waiter.state.get() == State::Done {

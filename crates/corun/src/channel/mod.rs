@@ -6,6 +6,7 @@ mod commit;
 mod core;
 mod endings;
 mod error;
+mod future;
 mod iter;
 mod receiver;
 mod select;
@@ -20,10 +21,13 @@ use std::time::{Duration, Instant};
 use clock::Clock;
 use core::Chan;
 
+use crate::time::now;
+
 pub use error::{
     ReadyTimeoutError, RecvError, RecvTimeoutError, SelectTimeoutError, SendError,
     SendTimeoutError, TryReadyError, TryRecvError, TrySelectError, TrySendError,
 };
+pub use future::{Messages, RecvFuture, SendFuture};
 pub use iter::{IntoIter, Iter, TryIter};
 pub use receiver::Receiver;
 pub use select::{Select, SelectedOperation};
@@ -96,7 +100,7 @@ pub fn bounded<T>(cap: usize) -> (Sender<T>, Receiver<T>) {
 /// ```
 pub fn after(duration: Duration) -> Receiver<Instant> {
     // A time too far away to be told is never.
-    Receiver::of_clock(Clock::once(Instant::now().checked_add(duration)))
+    Receiver::of_clock(Clock::once(now().checked_add(duration)))
 }
 
 /// A receiver of one message, the time, which comes at `when`. Nothing runs in the background.

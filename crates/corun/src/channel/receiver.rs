@@ -16,7 +16,7 @@ use super::iter::{IntoIter, Iter, TryIter};
 use super::sender::MOST_HANDLES;
 use crate::primitive::atomic::Ordering;
 use crate::scheduler::safepoint;
-use crate::time::sleep_until;
+use crate::time::{now, sleep_until};
 
 /// The receiving side of a channel: can be cloned, shared and sent to wherever messages are wanted. Each message goes to one receiver.
 ///
@@ -187,7 +187,7 @@ impl<T> Receiver<T> {
     /// ```
     pub fn recv_timeout(&self, timeout: Duration) -> Result<T, RecvTimeoutError> {
         // A time too far away to be told is for ever.
-        let result = self.recv_until(Instant::now().checked_add(timeout));
+        let result = self.recv_until(now().checked_add(timeout));
         safepoint();
         result
     }

@@ -11,6 +11,7 @@ use super::receiver::Receiver;
 use super::selection::{self, Arm, Outcome, Patience, SelectHandle, Token};
 use super::sender::Sender;
 use crate::scheduler::safepoint;
+use crate::time::now;
 
 /// Selects among operations of which the number is known at run time only; else [`select!`](crate::select) is easier.
 ///
@@ -297,7 +298,7 @@ impl<'a> Select<'a> {
     /// Inside [`no_suspend`](crate::no_suspend), if it would have to wait.
     pub fn ready_timeout(&mut self, timeout: Duration) -> Result<usize, ReadyTimeoutError> {
         // A time too far away to be told is for ever.
-        let patience = Instant::now()
+        let patience = now()
             .checked_add(timeout)
             .map_or(Patience::Endless, Patience::Until);
         self.index_ready(patience).ok_or(ReadyTimeoutError)
@@ -492,7 +493,7 @@ pub fn select_timeout<'a>(
     biased: bool,
 ) -> Result<SelectedOperation<'a>, SelectTimeoutError> {
     // A time too far away to be told is for ever.
-    let patience = Instant::now()
+    let patience = now()
         .checked_add(timeout)
         .map_or(Patience::Endless, Patience::Until);
     chosen(arms, patience, biased).ok_or(SelectTimeoutError)

@@ -37,6 +37,8 @@ use super::core::{Take, signal_for, wait};
 use super::receiver::{Receiver, Source, instant};
 use super::sender::Sender;
 use super::waiter::{Party, Role, State, Waiter};
+use crate::time::limit::Limit;
+use crate::time::now;
 
 /// An operation that can be selected.
 pub trait SelectHandle {
@@ -332,7 +334,7 @@ impl Patience {
     fn is_over(self) -> bool {
         match self {
             Patience::None => true,
-            Patience::Until(deadline) => Instant::now() >= deadline,
+            Patience::Until(deadline) => now() >= deadline,
             Patience::Endless => false,
         }
     }
@@ -463,12 +465,13 @@ fn wait_for_arms(
         .filter_map(|arm| arm.0.due())
         .chain(deadline)
         .min();
+    let limit = Limit::new(deadline);
     if !watch {
         for arm in arms.iter() {
             token.make_room(arm.0.message());
         }
     }
-    let signal = signal_for(deadline);
+    let signal = signal_for(&limit);
     let party = Party::new();
     let mut linked = 0;
     let mut ready = false;
@@ -502,9 +505,10 @@ fn wait_for_arms(
         unlink(None);
         return None;
     }
-    let notified = wait(&signal, deadline);
+    let notified = wait(&signal, &limit);
     if !notified && party.abort() {
         unlink(None);
+        limit.expired();
         return None;
     }
     let Some(decided) = party.decided() else {
@@ -515,6 +519,7 @@ fn wait_for_arms(
     let node = &nodes[decided];
     // If it was decided at the last moment, its outcome is told under the lock: or the message is still to come, and comes too late.
     if !notified && arms[decided].0.delist(node) {
+        limit.expired();
         return None;
     }
     token.outcome = match (node.state.get(), node.role) {

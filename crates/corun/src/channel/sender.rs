@@ -10,6 +10,7 @@ use super::core::Chan;
 use super::error::{SendError, SendTimeoutError, TrySendError};
 use crate::primitive::atomic::Ordering;
 use crate::scheduler::safepoint;
+use crate::time::now;
 
 /// More handles than that would be leaked ones, and their count could overflow.
 pub(super) const MOST_HANDLES: u32 = u32::MAX / 2;
@@ -121,7 +122,7 @@ impl<T> Sender<T> {
     /// ```
     pub fn send_timeout(&self, msg: T, timeout: Duration) -> Result<(), SendTimeoutError<T>> {
         // A time too far away to be told is for ever.
-        let result = self.chan().send(msg, Instant::now().checked_add(timeout));
+        let result = self.chan().send(msg, now().checked_add(timeout));
         safepoint();
         result
     }

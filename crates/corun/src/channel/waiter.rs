@@ -99,10 +99,20 @@ impl Waiter {
     #[inline(always)]
     pub(super) fn alone(role: Role, signal: &Signal, slot: *mut u8) -> Waiter {
         Waiter {
-            prev: Cell::new(ptr::null()),
-            next: Cell::new(ptr::null()),
             signal,
             slot,
+            ..Waiter::nobody(role)
+        }
+    }
+
+    /// For nobody, until it is replaced.
+    #[inline(always)]
+    pub(super) fn nobody(role: Role) -> Waiter {
+        Waiter {
+            prev: Cell::new(ptr::null()),
+            next: Cell::new(ptr::null()),
+            signal: ptr::null(),
+            slot: ptr::null_mut(),
             party: ptr::null(),
             arm: 0,
             ticket: Cell::new(0),
