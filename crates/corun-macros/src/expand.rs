@@ -143,5 +143,9 @@ fn config(krate: &Path, options: &Options, workers: Option<TokenStream>) -> Toke
     };
     let workers = some(workers);
     let stack_size = some(options.stack_size.as_ref().map(|size| quote!(#size)));
-    quote!(#krate::__private::Config { workers: #workers, stack_size: #stack_size })
+    let start_paused = match &options.start_paused {
+        Some(paused) => quote!(#paused),
+        None => quote!(false),
+    };
+    quote!(#krate::__private::Config { workers: #workers, stack_size: #stack_size, start_paused: #start_paused })
 }

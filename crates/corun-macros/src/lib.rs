@@ -45,6 +45,8 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 /// - `workers = N`: the number of worker threads. `workers = [1, 2, 8]` makes one test for each: `NAME_workers_1`, `NAME_workers_2`,
 ///   `NAME_workers_8`. `CORUN_WORKERS` overrides it.
 /// - `stack_size = N`: the stack size of coroutines in bytes.
+/// - `start_paused`, or `start_paused = true`: the clock of the runtime stands still, and jumps to the next deadline whenever everything
+///   waits, so that a test of hours takes microseconds: see `corun::time::pause`.
 /// - `crate = "path"`: where to find the `corun` crate when it goes by another name.
 ///
 /// # Examples
@@ -52,6 +54,11 @@ pub fn main(options: TokenStream, item: TokenStream) -> TokenStream {
 /// #[corun::test(workers = [1, 2, 8])]
 /// fn answers() {
 ///     assert_eq!(corun::spawn(|| 42).join().unwrap(), 42);
+/// }
+///
+/// #[corun::test(start_paused)]
+/// fn sleeps_for_a_day() {
+///     corun::sleep(std::time::Duration::from_secs(24 * 3600));
 /// }
 /// ```
 #[proc_macro_attribute]

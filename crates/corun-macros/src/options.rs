@@ -12,6 +12,8 @@ pub(crate) struct Options {
     pub(crate) workers: Workers,
     pub(crate) stack_size: Option<Expr>,
     pub(crate) krate: Option<Path>,
+    /// Whether the clock stands still from the beginning.
+    pub(crate) start_paused: Option<Expr>,
 }
 
 /// How many workers, if the attribute says so.
@@ -32,6 +34,10 @@ struct Assignment {
 impl Parse for Assignment {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let name = input.call(Ident::parse_any)?;
+        if name == "start_paused" && !input.peek(Token![=]) {
+            let value = syn::parse_quote!(true);
+            return Ok(Assignment { name, value });
+        }
         input.parse::<Token![=]>()?;
         Ok(Assignment {
             name,
@@ -41,7 +47,7 @@ impl Parse for Assignment {
 }
 
 impl Options {
-    /// Parses the options. `attribute` is the name for the messages; `several` allows `workers = [..]`.
+    /// Parses the options. `attribute` is the name for the messages; `several` is for tests: it allows `workers = [..]` and `start_paused`.
     pub(crate) fn parse(
         tokens: proc_macro2::TokenStream,
         attribute: &str,
@@ -72,7 +78,16 @@ impl Options {
                     options.stack_size = Some(value);
                 }
                 "crate" => options.krate = Some(path(value)?),
-                "flavor" | "worker_threads" | "start_paused" => {
+                "start_paused" if several => options.start_paused = Some(value),
+                "start_paused" => {
+                    return Err(Error::new(
+                        name.span(),
+                        format!(
+                            "#[{attribute}] has no option `start_paused`: a program goes by real time"
+                        ),
+                    ));
+                }
+                "flavor" | "worker_threads" => {
                     return Err(Error::new(
                         name.span(),
                         format!(
@@ -84,7 +99,8 @@ impl Options {
                     return Err(Error::new(
                         name.span(),
                         format!(
-                            "#[{attribute}] has no option `{name}`; it knows `workers`, `stack_size` and `crate`"
+                            "#[{attribute}] has no option `{name}`; it knows `workers`, `stack_size`{} and `crate`",
+                            if several { ", `start_paused`" } else { "" }
                         ),
                     ));
                 }

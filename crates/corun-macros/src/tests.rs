@@ -165,6 +165,7 @@ fn wrong_options_are_refused_with_a_reason() {
         item.clone(),
         "expected the path",
     );
+    main_error(quote!(start_paused), item.clone(), "goes by real time");
     main_error(quote!(workers), item, "expected `=`");
     let item = quote!(
         fn adds() {}
@@ -176,6 +177,11 @@ fn wrong_options_are_refused_with_a_reason() {
         "at least one worker",
     );
     test_error(quote!(workers = [2, 2]), item.clone(), "twice");
+    test_error(
+        quote!(threads = 2),
+        item.clone(),
+        "it knows `workers`, `stack_size`, `start_paused` and `crate`",
+    );
     test_error(quote!(workers = [N]), item, "integer literal");
 }
 
@@ -208,6 +214,7 @@ fn main_keeps_its_body_and_gives_an_exit_code() {
             ::corun::__private::Config {
                 workers: ::core::option::Option::Some(4),
                 stack_size: ::core::option::Option::Some(64 * 1024),
+                start_paused: false,
             },
             main,
         )
@@ -221,6 +228,25 @@ fn main_keeps_its_body_and_gives_an_exit_code() {
             .replace(",)", ")")
     };
     assert_eq!(text(quote!(#body)), text(expected));
+}
+
+#[test]
+fn a_test_may_start_with_a_paused_clock() {
+    for (options, expected) in [
+        (quote!(), "start_paused : false"),
+        (quote!(start_paused), "start_paused : true"),
+        (quote!(workers = 2, start_paused), "start_paused : true"),
+        (quote!(start_paused, workers = 2), "start_paused : true"),
+        (quote!(start_paused = PAUSED), "start_paused : PAUSED"),
+    ] {
+        let expanded = test(
+            options,
+            quote!(
+                fn waits() {}
+            ),
+        );
+        assert!(expanded.to_string().contains(expected), "{expanded}");
+    }
 }
 
 #[test]

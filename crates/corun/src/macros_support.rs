@@ -14,6 +14,7 @@ pub use corun_macros::select;
 pub struct Config {
     pub workers: Option<usize>,
     pub stack_size: Option<usize>,
+    pub start_paused: bool,
 }
 
 /// Runs `f` as the first coroutine of the default runtime, which is made as `config` says. The runtime is never ended: when `main`
@@ -39,7 +40,7 @@ pub fn test<T: Termination + 'static>(
     name: &'static str,
     f: fn() -> T,
 ) -> ExitCode {
-    let mut builder = Runtime::builder();
+    let mut builder = Runtime::builder().start_paused(config.start_paused);
     if let Some(count) = config.workers {
         builder = builder.workers(count);
     }

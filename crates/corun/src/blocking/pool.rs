@@ -14,6 +14,7 @@
 use std::io;
 use std::panic::resume_unwind;
 use std::ptr::NonNull;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,6 +26,24 @@ use crate::platform::numa::Unbound;
 /// The pool of one runtime.
 pub(crate) struct BlockingPool {
     inner: Arc<Inner>,
+    /// Calls that have begun and whose callers have not gone on: a paused clock waits for them.
+    calls: AtomicUsize,
+}
+
+/// Counts a call.
+struct UnderWay<'a>(&'a AtomicUsize);
+
+impl<'a> UnderWay<'a> {
+    fn new(calls: &'a AtomicUsize) -> UnderWay<'a> {
+        calls.fetch_add(1, Ordering::Relaxed);
+        UnderWay(calls)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 struct Inner {
@@ -75,6 +94,7 @@ impl BlockingPool {
         };
         let (work, ended) = (Condvar::new(), Condvar::new());
         BlockingPool {
+            calls: AtomicUsize::new(0),
             inner: Arc::new(Inner {
                 state: Mutex::new(state),
                 work,
@@ -99,6 +119,7 @@ impl BlockingPool {
         F: FnOnce() -> T + Send,
         T: Send,
     {
+        let _under_way = UnderWay::new(&self.calls);
         match Call::new(f).complete(|job| self.submit(job)) {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(payload)) => resume_unwind(payload),
@@ -122,6 +143,11 @@ impl BlockingPool {
                 inner.start_failed(&error);
             }
         }
+    }
+
+    /// Is any call under way?
+    pub(crate) fn has_calls(&self) -> bool {
+        self.calls.load(Ordering::Relaxed) != 0
     }
 
     /// How many threads there are.
@@ -254,7 +280,7 @@ mod tests {
     use super::*;
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::sync::Barrier;
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicBool;
     use std::sync::mpsc;
 
     fn anywhere() -> Unbound {

@@ -30,6 +30,7 @@ pub(crate) struct Request {
     pub(crate) stack_size: Option<usize>,
     pub(crate) thread_name: Option<String>,
     pub(crate) max_blocking_threads: Option<usize>,
+    pub(crate) start_paused: bool,
 }
 
 /// The checked result: every field is in the range that the runtime can work with.
@@ -47,6 +48,8 @@ pub(crate) struct Config {
     pub(crate) blocking_keep_alive: Duration,
     /// Print coroutines that stall their worker, if nobody has asked to be told of them.
     pub(crate) print_stalls: bool,
+    /// The clock stands still from the beginning.
+    pub(crate) start_paused: bool,
 }
 
 impl Request {
@@ -101,6 +104,7 @@ impl Request {
             max_blocking_threads,
             blocking_keep_alive: DEFAULT_KEEP_ALIVE,
             print_stalls,
+            start_paused: self.start_paused,
         })
     }
 }

@@ -4,7 +4,7 @@ use std::io;
 use std::panic::Location;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{error, fmt, ptr};
 
 use crate::coroutine::JoinHandle;
@@ -14,6 +14,7 @@ use crate::scheduler::lock_mutex;
 use crate::scheduler::watch::Reporting;
 use crate::scheduler::worker::Worker;
 use crate::scheduler::{Scheduler, stall};
+use crate::time::now;
 use config::Request;
 
 pub(crate) mod config;
@@ -102,6 +103,13 @@ impl Builder {
     /// How many threads [`blocking`](crate::blocking) may use at once. Jobs beyond wait. The default is 512.
     pub fn max_blocking_threads(mut self, count: usize) -> Builder {
         self.request.max_blocking_threads = Some(count);
+        self
+    }
+
+    /// With `true`, the runtime's clock stands still from the beginning, and jumps from deadline to deadline while everything waits. For
+    /// tests: see [`time::pause`](crate::time::pause()).
+    pub fn start_paused(mut self, paused: bool) -> Builder {
+        self.request.start_paused = paused;
         self
     }
 
@@ -196,7 +204,7 @@ impl Runtime {
     pub fn shutdown(self, timeout: Duration) -> Result<(), ShutdownError> {
         let scheduler = &self.handle.scheduler;
         scheduler.close();
-        let deadline = Instant::now().checked_add(timeout);
+        let deadline = now().checked_add(timeout);
         match scheduler.wait_for_end(deadline) {
             0 => {
                 // They have nothing left to do, so this is a matter of microseconds.

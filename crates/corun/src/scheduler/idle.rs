@@ -1,11 +1,16 @@
 //! What a worker does on its own stack: housekeeping, finding work, going to sleep and being woken.
 //! How a worker goes to sleep and is woken, and who searches, is the protocol of `sleepers.rs`.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Scheduler;
 use super::lock_mutex;
+use super::shared::Shared;
+use super::watch;
 use super::worker::{Next, Worker};
 use crate::coroutine::task::TaskRef;
+use crate::time::clock::Sleeper;
 
 /// A busy worker looks at its timers and its reactor this often, at the tick.
 const POLL_INTERVAL: Duration = Duration::from_micros(50);
@@ -16,6 +21,27 @@ const TIMER_SPACING: Duration = Duration::from_micros(60);
 
 /// A worker that was idle for so long gives unused stack memory back.
 const TRIM_AFTER: Duration = Duration::from_millis(10);
+
+/// A worker as a paused clock sees it.
+struct Sleeping<'a>(&'a Scheduler, &'a Arc<Shared>);
+
+impl Sleeper for Sleeping<'_> {
+    fn is_asleep(&self) -> bool {
+        watch::is_idle(self.1)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.1.inbox.is_empty() && self.1.spawned.is_empty()
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        lock_mutex(&self.1.timers).next_deadline()
+    }
+
+    fn rouse(&self) {
+        self.0.wake(self.1);
+    }
+}
 
 impl Worker {
     /// Runs until the runtime is shut down and nothing is left for this worker to finish.
@@ -131,7 +157,7 @@ impl Worker {
         self.last_poll.set(now);
         // SAFETY: only this thread uses the pools, it runs on none of their stacks here, and the reference ends at once.
         unsafe { (*self.stacks.get()).trim_surplus(now) };
-        lock_mutex(&self.shared.timers).fire(now);
+        self.shared.fire_timers(now);
         // An error here would be one of the reactor's own descriptor, which `Reactor::poll` treats as fatal.
         let _ = self.shared.reactor.poll(Some(Duration::ZERO));
     }
@@ -208,19 +234,42 @@ impl Worker {
             scheduler.sleepers.lie_down(&self.shared.bed);
         }
         if !self.something_to_do() {
-            let deadline = lock_mutex(&self.shared.timers).next_deadline();
-            let deadline =
-                deadline.map(|deadline| deadline.max(self.last_timer.get() + TIMER_SPACING));
-            self.wait_in_reactor(deadline);
+            if scheduler.clock.is_paused() {
+                self.wait_paused();
+            } else {
+                let deadline = self.shared.next_deadline();
+                let deadline =
+                    deadline.map(|deadline| deadline.max(self.last_timer.get() + TIMER_SPACING));
+                self.wait_in_reactor(deadline);
+            }
         }
         let to_search = scheduler.sleepers.get_up(&self.shared.bed);
         scheduler.watch.worker_awake();
         let now = Instant::now();
         self.last_poll.set(now);
-        if lock_mutex(&self.shared.timers).fire(now) != 0 {
+        if self.shared.fire_timers(now) != 0 {
             self.last_timer.set(now);
         }
         to_search
+    }
+
+    /// Waits while the clock is paused: no time passes by itself.
+    #[cold]
+    fn wait_paused(&self) {
+        // What the kernel has already comes before any deadline.
+        if matches!(self.shared.reactor.poll(Some(Duration::ZERO)), Ok(0)) {
+            let scheduler = &*self.shared.scheduler;
+            let sleepers = scheduler
+                .workers()
+                .map(|worker| Sleeping(scheduler, worker));
+            scheduler.clock.step(
+                sleepers,
+                || scheduler.injected.is_empty(),
+                || scheduler.blocking.has_calls(),
+            );
+            // Whoever the step has woken, this worker included, finds its reactor awake.
+            self.wait_in_reactor(None);
+        }
     }
 
     /// Leaves the worker to a host that waits for the reactor's descriptor: who wakes the sleeping worker makes it readable.

@@ -42,6 +42,7 @@ use crate::coroutine::task::TaskRef;
 use crate::platform::{self, numa::Placement};
 use crate::reactor::Reactor;
 use crate::runtime::config::Config;
+use crate::time::clock::Clock;
 use shared::Shared;
 use sleepers::Sleepers;
 use spawn_list::SpawnList;
@@ -65,6 +66,8 @@ pub(crate) struct Scheduler {
     pub(crate) config: Config,
     /// Where `blocking` runs closures. Its threads end with the last worker.
     pub(crate) blocking: BlockingPool,
+    /// What time it is here.
+    pub(crate) clock: Clock,
     placement: Placement,
     /// The process that the workers are in: see `platform/fork.rs`.
     generation: u32,
@@ -95,6 +98,7 @@ impl Scheduler {
                 config.blocking_keep_alive,
                 placement.unbound(),
             ),
+            clock: Clock::new(config.start_paused),
             generation: platform::fork::generation(),
             placement,
             config,
@@ -166,6 +170,13 @@ impl Scheduler {
         }
     }
 
+    /// Wakes every worker that sleeps, as something has changed that all of them have to look at.
+    pub(crate) fn wake_all(&self) {
+        for worker in self.workers() {
+            self.wake(worker);
+        }
+    }
+
     /// Waits until the threads of the blocking pool have ended, as there are no workers that could need them.
     pub(crate) fn end_blocking_threads(&self, deadline: Option<Instant>) {
         if !self.is_left_in_parent() {
@@ -189,9 +200,7 @@ impl Scheduler {
         }
         self.injected.close();
         self.closed.store(true, Ordering::SeqCst);
-        for worker in self.workers() {
-            self.wake(worker);
-        }
+        self.wake_all();
     }
 }
 

@@ -188,8 +188,17 @@ impl Shared {
         }
     }
 
+    /// The earliest deadline, by the system's clock; none if that of the runtime stands still.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        lock_mutex(&self.timers).next_deadline()
+        let deadline = lock_mutex(&self.timers).next_deadline();
+        deadline.and_then(|deadline| self.scheduler.clock.to_real(deadline))
+    }
+
+    /// Fires the timers that are due at `now` of the system's clock. Returns how many.
+    pub(super) fn fire_timers(&self, now: Instant) -> usize {
+        // Before the timers are locked: whoever moves the clock looks at them.
+        let now = self.scheduler.clock.at(now);
+        lock_mutex(&self.timers).fire(now)
     }
 
     pub(crate) fn insert_timer(&self, deadline: Instant, signal: &Signal) -> TimerId {

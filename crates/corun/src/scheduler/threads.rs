@@ -131,6 +131,11 @@ impl Scheduler {
             self.watch.rouse();
             exits.tell_waiters();
         }
+        drop(exits);
+        if self.clock.is_paused() {
+            // Those that lay down before may have left the next step to this one.
+            self.wake_all();
+        }
     }
 
     fn watch_ended(&self) {

@@ -42,7 +42,6 @@ use std::time::{Duration, Instant};
 
 use super::Scheduler;
 use super::capture::{self, Capture};
-use super::lock_mutex;
 use super::shared::Shared;
 use super::stall::{self, Handler, Stall};
 use crate::coroutine::CoroutineId;
@@ -248,7 +247,7 @@ pub(super) fn run(scheduler: &Arc<Scheduler>, reporting: Reporting) {
 }
 
 /// Is there nothing to watch? A worker that has not begun yet is none that has stopped.
-fn is_idle(worker: &Shared) -> bool {
+pub(super) fn is_idle(worker: &Shared) -> bool {
     worker.bed.is_occupied()
         || worker.bed.is_dozing()
         || worker.watched.thread.load(Ordering::Acquire) == 0
@@ -354,7 +353,7 @@ impl Seen {
 
 /// Does for a stalled worker what cannot wait.
 fn poll_for(worker: &Shared, now: Instant) {
-    lock_mutex(&worker.timers).fire(now);
+    worker.fire_timers(now);
     // An error would be one of the reactor's own descriptor, and the worker will meet it too.
     let _ = worker.reactor.poll(Some(Duration::ZERO));
 }

@@ -1,29 +1,18 @@
 //! Time: sleeping, timeouts, and the clock that they go by.
 
+pub(crate) mod clock;
 pub(crate) mod limit;
+mod pause;
 mod timeout;
 pub(crate) mod timers;
 
+pub use clock::now;
+pub use pause::{advance, pause, resume};
 pub use std::time::{Duration, Instant};
 pub use timeout::{Elapsed, timeout, timeout_at};
 
 use crate::scheduler::signal::Signal;
 use limit::Limit;
-
-/// The present time by the clock that everything in this crate goes by.
-///
-/// # Examples
-/// ```
-/// use std::time::Duration;
-///
-/// let start = corun::time::now();
-/// corun::sleep(Duration::from_millis(5));
-/// assert!(corun::time::now() - start >= Duration::from_millis(5));
-/// ```
-#[inline]
-pub fn now() -> Instant {
-    Instant::now()
-}
 
 /// Suspends the coroutine for at least `duration`; a plain thread is blocked. It never wakes early.
 ///

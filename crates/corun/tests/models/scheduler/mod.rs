@@ -48,5 +48,6 @@ pub mod stacks {
 }
 
 mod lists;
+mod pause;
 mod sleep;
 mod wake;

@@ -1,13 +1,20 @@
-//! Stands in for timeouts and the clock: no model is in a timeout.
+//! The real clock that tests may pause; and stand-ins for timeouts, as no model is in one.
 
-pub use std::time::Instant;
+#[path = "../../../src/time/clock.rs"]
+pub mod clock;
 
-pub fn now() -> Instant {
-    Instant::now()
+pub use clock::now;
+
+mod pause {
+    use std::time::Instant;
+
+    pub fn now_of_caller(real: Instant) -> Instant {
+        real
+    }
 }
 
 pub mod limit {
-    use super::Instant;
+    use std::time::Instant;
 
     pub struct Innermost;
 
