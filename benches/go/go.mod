@@ -1,3 +1,3 @@
 module corun-bench
 
-go 1.23
+go 1.25

@@ -27,6 +27,24 @@ func main() {
 		echo()
 	case "proxy":
 		proxy(argument(3))
+	case "pingpong":
+		pingpong(argument(3))
+	case "buffered":
+		buffered(os.Args[3], argument(4))
+	case "crowd":
+		crowd(argument(3))
+	case "select":
+		selectOfTwo(argument(3))
+	case "ring":
+		ring(argument(3))
+	case "sieve":
+		sieve()
+	case "mutex":
+		mutex(argument(3))
+	case "footprint":
+		footprint(os.Args[3])
+	case "named":
+		runNamed(os.Args[3], argument(4))
 	default:
 		panic("no such workload: " + name)
 	}

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+pub mod channels;
 pub mod epoll;
 pub mod process;
 
@@ -45,7 +46,7 @@ impl Args {
     }
 }
 
-/// Prints the one line that the driver reads.
+/// Prints the one line that the driver reads. Without pairs it says that the runtime has no such thing.
 pub fn report(pairs: &[(&str, f64)]) {
     let mut line = String::from("RESULT");
     for (key, value) in pairs {

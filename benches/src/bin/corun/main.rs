@@ -1,5 +1,7 @@
 //! The workloads on corun.
 
+mod channels;
+mod named;
 mod net;
 
 use std::sync::Arc;
@@ -16,11 +18,12 @@ fn main() {
         .workers(workers)
         .build()
         .expect("the runtime starts");
-    runtime.block_on(move || workload(args));
+    runtime.block_on(move || workload(workers, args));
 }
 
-fn workload(mut args: Args) {
-    match args.next::<String>().as_str() {
+fn workload(workers: usize, mut args: Args) {
+    let name = args.next::<String>();
+    match name.as_str() {
         "yield" => yields(args.next(), args.next()),
         "spawn" => spawn_and_finish(args.next()),
         "parked" => parked(args.next()),
@@ -28,7 +31,8 @@ fn workload(mut args: Args) {
         "timers" => timers(args.next()),
         "echo" => net::echo(),
         "proxy" => net::proxy(args.next()),
-        other => panic!("no such workload: {other}"),
+        "named" => named::workload(workers, args),
+        other => channels::workload(other, args),
     }
 }
 

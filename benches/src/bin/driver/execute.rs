@@ -143,7 +143,8 @@ impl Process {
         self.output
             .read_to_string(&mut text)
             .map_err(|error| error.to_string())?;
-        let Some(line) = text.lines().find_map(|line| line.strip_prefix("RESULT ")) else {
+        // Nothing after the word: the contestant has no such thing.
+        let Some(line) = text.lines().find_map(|line| line.strip_prefix("RESULT")) else {
             return Err(self.last_words());
         };
         let pairs = line.split(' ').filter_map(|pair| pair.split_once('='));

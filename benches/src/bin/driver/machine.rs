@@ -56,6 +56,11 @@ pub fn section(rounds: usize, seconds: f64, disturbance: f64, boost: bool) -> St
         "tokio",
         "smol",
         "async-executor",
+        "kanal",
+        "flume",
+        "async-channel",
+        "crossbeam-channel",
+        "parking_lot",
     ];
     let versions: Vec<_> = peers
         .iter()

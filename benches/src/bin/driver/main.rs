@@ -126,7 +126,7 @@ fn select(options: &Options) -> Vec<Family> {
 fn run(programs: &Programs, family: &Family, rounds: usize, seconds: f64) -> Results {
     let mut results = Results::new(family);
     for (index, point) in family.points.iter().enumerate() {
-        eprint!("{:8} {:10}", family.id, point.label);
+        eprint!("{:10} {:20}", family.id, point.label);
         let _ = std::io::stderr().flush();
         for round in 0..rounds {
             for turn in 0..family.contestants.len() {

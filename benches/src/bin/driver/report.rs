@@ -95,7 +95,7 @@ fn one_point(text: &mut String, family: &Family, results: &Results, metric: &Met
     let _ = writeln!(
         text,
         "| {name}{label} | {goal} | {corun} | {best} | {against} | {} |",
-        mark(verdict.met)
+        verdict.goal.map_or(' ', |_| mark(verdict.met))
     );
 }
 

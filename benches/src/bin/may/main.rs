@@ -1,5 +1,7 @@
 //! The workloads on may.
 
+mod channels;
+
 use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::sync::Arc;
@@ -27,7 +29,8 @@ fn main() {
 }
 
 fn workload(mut args: Args) {
-    match args.next::<String>().as_str() {
+    let name = args.next::<String>();
+    match name.as_str() {
         "yield" => yields(args.next(), args.next()),
         "spawn" => spawn_and_finish(args.next()),
         "parked" => parked(args.next()),
@@ -35,7 +38,7 @@ fn workload(mut args: Args) {
         "timers" => timers(args.next()),
         "echo" => echo(),
         "proxy" => proxy(args.next()),
-        other => panic!("no such workload: {other}"),
+        other => channels::workload(other, args),
     }
 }
 
