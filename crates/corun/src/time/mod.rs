@@ -1,15 +1,45 @@
-//! Time: sleeping, timeouts, and the clock that they go by.
+//! Time: sleeping, timeouts, timers and intervals, and the clock that they go by.
+//!
+//! | to | use |
+//! |---|---|
+//! | wait for a while | [`sleep`], [`sleep_until`] |
+//! | give up anything that takes too long | [`timeout`], [`timeout_at`] |
+//! | have an alarm that can be moved and taken back | [`Timer`] |
+//! | do something at a steady pace | [`interval`], [`interval_at`] |
+//! | wait for a time in a `select!` | [`channel::after`](crate::channel::after), [`channel::tick`](crate::channel::tick) |
+//! | test any of this in no time | [`#[corun::test(start_paused)]`](crate::test), [`pause`] |
+//!
+//! Everything works in coroutines, which are suspended, and on plain threads, which are blocked. Nothing is early, and what is late is so by some
+//! tens of microseconds as long as a worker is free. Waits of days cost no more than those of a millisecond.
+//!
+//! ```
+//! use std::time::Duration;
+//! use corun::time::{interval, now, timeout};
+//!
+//! // A line every millisecond, for ten of them.
+//! let start = now();
+//! let result = timeout(Duration::from_millis(10), || {
+//!     for tick in interval(Duration::from_millis(1)) {
+//!         println!("{:?}", tick - start);
+//!     }
+//! });
+//! assert!(result.is_err());
+//! ```
 
 pub(crate) mod clock;
+mod interval;
 pub(crate) mod limit;
 mod pause;
 mod timeout;
+mod timer;
 pub(crate) mod timers;
 
 pub use clock::now;
+pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
 pub use pause::{advance, pause, resume};
 pub use std::time::{Duration, Instant};
 pub use timeout::{Elapsed, timeout, timeout_at};
+pub use timer::Timer;
 
 use crate::scheduler::signal::Signal;
 use limit::Limit;

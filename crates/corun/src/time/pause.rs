@@ -70,7 +70,7 @@ pub fn resume() {
     scheduler.wake_all();
 }
 
-/// Moves a paused clock by `duration` at once, and returns when all that has become due has run until it waits again.
+/// Moves a paused clock by `duration` at once: as soon as everything waits. Returns when all that has become due has run until it waits again.
 ///
 /// Unlike a [`sleep`](crate::sleep) of the same time, which lets everything that is due before have its own moment, this is one
 /// jump: all of it happens at the later time.
@@ -93,10 +93,12 @@ pub fn resume() {
 #[track_caller]
 pub fn advance(duration: Duration) {
     let scheduler = scheduler();
-    let signal = Signal::sole();
-    // SAFETY: it waits for the one notification below.
-    let paused = unsafe { scheduler.clock.advance(duration, &signal) };
-    assert!(paused, "the clock is not paused");
-    scheduler.wake_all();
-    signal.wait();
+    for step in [Duration::ZERO, duration] {
+        let signal = Signal::sole();
+        // SAFETY: it waits for the one notification below.
+        let paused = unsafe { scheduler.clock.advance(step, &signal) };
+        assert!(paused, "the clock is not paused");
+        scheduler.wake_all();
+        signal.wait();
+    }
 }

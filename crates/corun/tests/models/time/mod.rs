@@ -1,9 +1,13 @@
-//! The real clock that tests may pause; and stand-ins for timeouts, as no model is in one.
+//! The real clock that tests may pause and the real timer; and stand-ins for timeouts, as no model is in one.
 
 #[path = "../../../src/time/clock.rs"]
 pub mod clock;
+#[path = "../../../src/time/timer.rs"]
+pub mod timer;
 
 pub use clock::now;
+
+mod timer_model;
 
 mod pause {
     use std::time::Instant;
