@@ -162,6 +162,22 @@ impl Signal {
         false
     }
 
+    /// As `poll`, but exchanges the wakers, so that the caller can make the new one and drop the old one without the lock: both may be
+    /// foreign code.
+    ///
+    /// # Safety
+    /// As for `poll`.
+    pub(crate) unsafe fn poll_with(&self, waker: &mut Waker) -> bool {
+        if self.is_notified() {
+            return true;
+        }
+        // SAFETY: others look at it under the caller's lock only.
+        if let Outside::Task(known) = unsafe { &mut *self.outside.get() } {
+            std::mem::swap(known, waker);
+        }
+        false
+    }
+
     pub(crate) fn is_notified(&self) -> bool {
         self.state.load(Ordering::Acquire) == NOTIFIED
     }

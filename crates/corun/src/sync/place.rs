@@ -1,5 +1,7 @@
 //! Telling the threads apart, for a load instead of a call.
 
+use crate::scheduler::worker::Worker;
+
 thread_local! {
     /// Only its address matters.
     static PLACE: u64 = const { 0 };
@@ -9,4 +11,12 @@ thread_local! {
 #[inline(always)]
 pub(super) fn thread() -> usize {
     PLACE.with(|place| std::ptr::from_ref(place).addr())
+}
+
+/// A number that no other living coroutine or thread has: whose code this is.
+pub(super) fn caller() -> usize {
+    match Worker::current().and_then(Worker::running) {
+        Some(task) => task.0.as_ptr().addr(),
+        None => thread(),
+    }
 }

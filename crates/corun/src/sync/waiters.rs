@@ -13,6 +13,7 @@
 use std::cell::Cell;
 use std::marker::PhantomPinned;
 use std::ptr;
+use std::task::Waker;
 use std::time::Instant;
 
 use crate::primitive::constructor;
@@ -49,6 +50,11 @@ impl Waiter {
                 Some(_) => Signal::new(),
             },
         )
+    }
+
+    /// A waiter for an async task.
+    pub(super) fn for_task(wants: usize, waker: &Waker) -> Waiter {
+        Waiter::with(wants, Signal::for_task(waker))
     }
 
     fn with(wants: usize, signal: Signal) -> Waiter {
@@ -223,6 +229,12 @@ impl Batch {
     pub(super) fn push(&mut self, wakeup: Wakeup) {
         self.wakeups[self.count] = Some(wakeup);
         self.count += 1;
+    }
+
+    pub(super) fn extend(&mut self, wakeup: Option<Wakeup>) {
+        if let Some(wakeup) = wakeup {
+            self.push(wakeup);
+        }
     }
 
     /// Wakes all, in order. Not to be called under a lock.

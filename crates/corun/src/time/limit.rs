@@ -58,6 +58,11 @@ struct Unwinding {
     scope: u64,
 }
 
+/// Is this the payload of an unwinding to some scope, and not of a panic?
+pub(crate) fn is_cancellation(payload: &(dyn Any + Send)) -> bool {
+    payload.is::<Unwinding>()
+}
+
 thread_local! {
     /// For what runs on the thread outside of coroutines.
     static OF_THREAD: Innermost = const { Cell::new(ptr::null()) };

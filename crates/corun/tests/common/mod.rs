@@ -1,6 +1,11 @@
 //! Runs one test body from plain threads and from coroutines.
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 /// Where a test body runs; it starts its helpers in the same kind of place.
@@ -61,4 +66,48 @@ pub fn takes_at_least<T>(time: Duration, body: impl FnOnce() -> T) -> T {
         start.elapsed()
     );
     result
+}
+
+/// A waker that counts how often it was woken, and continues whoever made it.
+pub struct CountingWaker {
+    count: AtomicUsize,
+    owner: corun::Coroutine,
+}
+
+impl CountingWaker {
+    pub fn new() -> (Arc<CountingWaker>, Waker) {
+        let waker = Arc::new(CountingWaker {
+            count: AtomicUsize::new(0),
+            owner: corun::current(),
+        });
+        (Arc::clone(&waker), Waker::from(waker))
+    }
+
+    pub fn count(&self) -> usize {
+        self.count.load(Ordering::SeqCst)
+    }
+}
+
+impl Wake for CountingWaker {
+    fn wake(self: Arc<Self>) {
+        self.count.fetch_add(1, Ordering::SeqCst);
+        self.owner.unpark();
+    }
+}
+
+/// Runs a future to its end on the calling coroutine or thread.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let (_, waker) = CountingWaker::new();
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => corun::park(),
+        }
+    }
+}
+
+/// Polls a future once.
+pub fn poll_once<F: Future + Unpin>(future: &mut F, waker: &Waker) -> Poll<F::Output> {
+    std::pin::Pin::new(future).poll(&mut Context::from_waker(waker))
 }
