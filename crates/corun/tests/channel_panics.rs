@@ -9,6 +9,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use channels::{CAPACITIES, Counted, channel, spawn_waiting};
 use corun::channel::{RecvError, Select, SendError, TrySendError, bounded, select, unbounded};
 
+fn no_message() -> u32 {
+    std::panic::resume_unwind(Box::new("on purpose"))
+}
+
 #[corun::test(workers = [1, 2, 4, 16])]
 fn a_message_that_cannot_be_made_is_not_sent() {
     for capacity in CAPACITIES {
@@ -18,7 +22,7 @@ fn a_message_that_cannot_be_made_is_not_sent() {
         let (_quiet, other) = bounded::<u32>(0);
         let outcome = catch_unwind(AssertUnwindSafe(|| {
             select! {
-                send(sender, panic!("the message panics")) -> _ => {}
+                send(sender, no_message()) -> _ => {}
                 recv(other) -> _ => {}
             }
         }));
@@ -32,13 +36,13 @@ fn a_message_that_cannot_be_made_is_not_sent() {
 
 #[corun::test(workers = [1, 2, 4, 16])]
 fn a_place_that_was_not_filled_is_free_again() {
-    for capacity in [1, 5] {
-        let (sender, receiver) = bounded(capacity);
+    for capacity in [1u32, 5] {
+        let (sender, receiver) = bounded(capacity as usize);
         let (_quiet, other) = bounded::<u32>(0);
         for _ in 0..20 {
             let outcome = catch_unwind(AssertUnwindSafe(|| {
                 select! {
-                    send(sender, panic!("the message panics")) -> _ => {}
+                    send(sender, no_message()) -> _ => {}
                     recv(other) -> _ => {}
                 }
             }));
@@ -46,7 +50,7 @@ fn a_place_that_was_not_filled_is_free_again() {
         }
         (0..capacity).for_each(|n| sender.try_send(n).unwrap());
         assert_eq!(sender.try_send(100), Err(TrySendError::Full(100)));
-        assert_eq!(receiver.len(), capacity);
+        assert_eq!(receiver.len(), capacity as usize);
     }
 }
 
@@ -61,7 +65,7 @@ fn a_waiting_sender_gets_the_place_that_was_not_filled() {
             send(sender, {
                 // The place is taken, so this one has to wait.
                 waiting = Some(spawn_waiting(move || second.send(2)));
-                panic!("the message panics")
+                no_message()
             }) -> _ => {}
             recv(other) -> _ => {}
         }
