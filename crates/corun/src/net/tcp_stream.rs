@@ -8,6 +8,7 @@ use super::addr::ToSocketAddrs;
 use super::connect;
 use super::convert::conversions;
 use super::socket::{Socket, common_methods, timeout_methods};
+use crate::platform::stream;
 
 /// A TCP connection: the counterpart of [`std::net::TcpStream`].
 ///
@@ -140,7 +141,8 @@ impl TcpStream {
 impl Read for &TcpStream {
     #[inline]
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.0.read_stream(buf.len(), || (&self.0.inner).read(buf))
+        self.0
+            .read_stream(buf.len(), || stream::receive(&self.0.inner, buf))
     }
 
     fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
@@ -154,7 +156,7 @@ impl Write for &TcpStream {
     #[inline]
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.0
-            .write_stream(buf.len(), || (&self.0.inner).write(buf))
+            .write_stream(buf.len(), || stream::send(&self.0.inner, buf))
     }
 
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {

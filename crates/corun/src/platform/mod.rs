@@ -9,4 +9,5 @@ pub(crate) mod host_wait;
 pub(crate) mod interrupt;
 pub(crate) mod numa;
 pub(crate) mod poll;
+pub(crate) mod stream;
 pub(crate) mod thread;

@@ -9,6 +9,7 @@ use super::SocketAddr;
 use crate::net::connect;
 use crate::net::convert::conversions;
 use crate::net::socket::{Socket, common_methods, timeout_methods};
+use crate::platform::stream;
 
 /// A local connection: the counterpart of [`std::os::unix::net::UnixStream`].
 ///
@@ -68,7 +69,7 @@ impl UnixStream {
 impl Read for &UnixStream {
     #[inline]
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        self.0.read(|| (&self.0.inner).read(buf))
+        self.0.read(|| stream::receive(&self.0.inner, buf))
     }
 
     fn read_vectored(&mut self, bufs: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
@@ -79,7 +80,7 @@ impl Read for &UnixStream {
 impl Write for &UnixStream {
     #[inline]
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.0.write(|| (&self.0.inner).write(buf))
+        self.0.write(|| stream::send(&self.0.inner, buf))
     }
 
     fn write_vectored(&mut self, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
