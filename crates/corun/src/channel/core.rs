@@ -36,11 +36,11 @@ use std::time::Instant;
 
 use super::buffer::{self, Buffer};
 use super::error::{RecvTimeoutError, SendTimeoutError, TryRecvError, TrySendError};
+use super::lock::{self, Lock};
 use super::waiter::{Queue, Role, State, Waiter};
 use crate::primitive::atomic::{AtomicBool, AtomicU32};
-use crate::scheduler::in_coroutine;
-use crate::scheduler::lock::{SpinGuard, SpinLock};
 use crate::scheduler::signal::{Signal, Wakeup};
+use crate::scheduler::{give_way, in_coroutine};
 use crate::time::limit::Limit;
 
 /// Bits of `flags`. The fast paths are taken when none is set.
@@ -53,7 +53,7 @@ pub(super) const RETURNED: u8 = 4;
 /// A channel, shared by its senders and receivers.
 #[repr(align(64))]
 pub(super) struct Chan<T> {
-    pub(super) inner: SpinLock<Inner<T>>,
+    inner: Lock<Inner<T>>,
     pub(super) senders: AtomicU32,
     pub(super) receivers: AtomicU32,
     /// Set by the last of the one side; the last of the other frees the channel.
@@ -83,7 +83,7 @@ pub(super) struct Returned<T> {
 // SAFETY: what the pointers lead to is used under the lock, and messages move between threads as `T: Send` allows.
 unsafe impl<T: Send> Send for Inner<T> {}
 
-pub(super) type Guard<'a, T> = SpinGuard<'a, Inner<T>>;
+pub(super) type Guard<'a, T> = lock::Guard<'a, Inner<T>>;
 
 /// What became of a message.
 pub(super) enum Offer {
@@ -222,7 +222,7 @@ impl<T> Inner<T> {
 impl<T> Chan<T> {
     pub(super) fn new(capacity: usize) -> Chan<T> {
         Chan {
-            inner: SpinLock::new(Inner::new(capacity)),
+            inner: Lock::new(Inner::new(capacity)),
             senders: AtomicU32::new(1),
             receivers: AtomicU32::new(1),
             one_side_gone: AtomicBool::new(false),
@@ -287,8 +287,30 @@ impl<T> Chan<T> {
         let message = ManuallyDrop::new(message);
         match self.push(&message) {
             Ok(()) => Ok(()),
+            Err(inner) if inner.flags == 0 && !inner.receivers.is_empty() => {
+                self.send_to_receiver(ManuallyDrop::into_inner(message), inner, deadline)
+            }
             Err(inner) => self.send_slow(ManuallyDrop::into_inner(message), inner, deadline),
         }
+    }
+
+    /// Hands the message to the first receiver that waits.
+    #[inline(never)]
+    fn send_to_receiver<'a>(
+        &'a self,
+        message: T,
+        inner: Guard<'a, T>,
+        deadline: Option<Instant>,
+    ) -> Result<(), SendTimeoutError<T>> {
+        let Some(receiver) = inner.receivers.win_first() else {
+            return self.send_slow(message, inner, deadline);
+        };
+        let message = ManuallyDrop::new(message);
+        // SAFETY: won under the lock, and the message is forgotten.
+        let wakeup = unsafe { inner.hand_over(receiver, &raw const *message) };
+        drop(inner);
+        wake(wakeup);
+        Ok(())
     }
 
     /// `message` stands before `inner`, so that it is dropped after it if this panics.
@@ -300,6 +322,17 @@ impl<T> Chan<T> {
         deadline: Option<Instant>,
     ) -> Result<(), SendTimeoutError<T>> {
         let mut message = message;
+        if inner.capacity != 0
+            && inner.flags == 0
+            && inner.len >= inner.limit
+            && inner.receivers.is_empty()
+            && inner.senders.is_empty()
+        {
+            // Full. If somebody else is ready, it may well be who makes room: a turn costs less than to wait and to be woken.
+            drop(inner);
+            give_way();
+            inner = self.lock();
+        }
         if inner.is_closed() || !inner.receivers.is_empty() || inner.len < inner.limit {
             let sent = ManuallyDrop::new(message);
             // SAFETY: the message is forgotten if it is sent.
@@ -327,14 +360,21 @@ impl<T> Chan<T> {
         let message = ManuallyDrop::new(message);
         let slot = &raw const *message;
         let waiter = Waiter::alone(Role::Send, &signal, slot.cast_mut().cast());
-        // SAFETY: the message is forgotten if it is sent; the waiter stays until it was told so or has left.
-        match unsafe { self.offer(inner, slot, Some(&waiter)) } {
-            Offer::Sent => return Ok(()),
-            Offer::Parked => {}
-            Offer::Closed | Offer::Full => {
-                return Err(SendTimeoutError::Disconnected(ManuallyDrop::into_inner(
-                    message,
-                )));
+        if inner.flags == 0 && inner.receivers.is_empty() && inner.len >= inner.limit {
+            waiter.state.set(State::Waiting);
+            // SAFETY: the waiter stays until it was told or has left.
+            unsafe { inner.senders.push_back(&waiter) };
+            drop(inner);
+        } else {
+            // SAFETY: the message is forgotten if it is sent; as above.
+            match unsafe { self.offer(inner, slot, Some(&waiter)) } {
+                Offer::Sent => return Ok(()),
+                Offer::Parked => {}
+                Offer::Closed | Offer::Full => {
+                    return Err(SendTimeoutError::Disconnected(ManuallyDrop::into_inner(
+                        message,
+                    )));
+                }
             }
         }
         if !wait(&signal, &limit) && self.lock().leave(&waiter) {
@@ -415,7 +455,7 @@ impl<T> Chan<T> {
 
     /// Takes a message out of the buffer, if nothing special is to be done.
     #[inline(always)]
-    fn pop(&self) -> Result<T, Guard<'_, T>> {
+    pub(super) fn pop(&self) -> Result<T, Guard<'_, T>> {
         let mut inner = self.lock();
         if inner.flags == 0 && inner.len != 0 && inner.senders.is_empty() {
             let mut message = MaybeUninit::uninit();
@@ -463,8 +503,32 @@ impl<T> Chan<T> {
     pub(super) fn recv(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
         match self.pop() {
             Ok(message) => Ok(message),
+            Err(inner) if inner.flags == 0 && inner.len == 0 && !inner.senders.is_empty() => {
+                self.recv_of_sender(inner, deadline)
+            }
             Err(inner) => self.recv_slow(inner, deadline),
         }
+    }
+
+    /// Takes the message of the first sender that waits, at a rendezvous.
+    #[inline(never)]
+    fn recv_of_sender<'a>(
+        &'a self,
+        inner: Guard<'a, T>,
+        deadline: Option<Instant>,
+    ) -> Result<T, RecvTimeoutError> {
+        let Some(sender) = inner.senders.first().filter(|sender| sender.is_plain()) else {
+            return self.recv_slow(inner, deadline);
+        };
+        inner.senders.remove(sender);
+        // SAFETY: unlinked under the lock, and its message is moved here.
+        let (message, wakeup) = unsafe {
+            let message = sender.slot.cast::<T>().read();
+            (message, Waiter::finish(sender, State::Done))
+        };
+        drop(inner);
+        wake(wakeup);
+        Ok(message)
     }
 
     #[inline(never)]
@@ -475,6 +539,17 @@ impl<T> Chan<T> {
     ) -> Result<T, RecvTimeoutError> {
         let mut message = MaybeUninit::<T>::uninit();
         let slot = message.as_mut_ptr();
+        if inner.capacity != 0
+            && inner.len == 0
+            && inner.flags == 0
+            && inner.senders.is_empty()
+            && inner.receivers.is_empty()
+        {
+            // Empty. As in `send_slow`.
+            drop(inner);
+            give_way();
+            inner = self.lock();
+        }
         if inner.len != 0 || inner.flags != 0 || !inner.senders.is_empty() {
             // SAFETY: there is room for a message in the slot.
             match unsafe { self.take(inner, slot, None) } {
@@ -495,12 +570,19 @@ impl<T> Chan<T> {
             inner = self.lock();
         }
         let waiter = Waiter::alone(Role::Receive, &signal, slot.cast());
-        // SAFETY: there is room for a message in the slot; the waiter stays until it was told or has left.
-        match unsafe { self.take(inner, slot, Some((&waiter, Place::Last))) } {
-            // SAFETY: the message was written.
-            Take::Received => return Ok(unsafe { message.assume_init() }),
-            Take::Closed => return Err(RecvTimeoutError::Disconnected),
-            _ => {}
+        if inner.flags == 0 && inner.len == 0 && inner.senders.is_empty() {
+            waiter.state.set(State::Waiting);
+            // SAFETY: the waiter stays until it was told or has left.
+            unsafe { inner.receivers.push_back(&waiter) };
+            drop(inner);
+        } else {
+            // SAFETY: there is room for a message in the slot; as above.
+            match unsafe { self.take(inner, slot, Some((&waiter, Place::Last))) } {
+                // SAFETY: the message was written.
+                Take::Received => return Ok(unsafe { message.assume_init() }),
+                Take::Closed => return Err(RecvTimeoutError::Disconnected),
+                _ => {}
+            }
         }
         if !wait(&signal, &limit) && self.lock().leave(&waiter) {
             limit.expired();

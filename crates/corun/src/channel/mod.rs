@@ -8,6 +8,7 @@ mod endings;
 mod error;
 mod future;
 mod iter;
+mod lock;
 mod receiver;
 mod select;
 mod select_macro;

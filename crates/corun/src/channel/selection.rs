@@ -27,7 +27,7 @@
 
 use std::alloc::{self, Layout};
 use std::cell::Cell;
-use std::mem::MaybeUninit;
+use std::mem::{self, MaybeUninit};
 use std::ptr::{self, NonNull};
 use std::slice;
 use std::time::Instant;
@@ -37,6 +37,7 @@ use super::core::{Take, signal_for, wait};
 use super::receiver::{Receiver, Source, instant};
 use super::sender::Sender;
 use super::waiter::{Party, Role, State, Waiter};
+use crate::scheduler::give_way;
 use crate::time::limit::Limit;
 use crate::time::now;
 
@@ -212,7 +213,7 @@ impl<T> SelectHandle for Sender<T> {
     }
 
     fn abandon(&self, token: &mut Token) {
-        if let Outcome::Send(commitment) = std::mem::replace(&mut token.outcome, Outcome::Nothing) {
+        if let Outcome::Send(commitment) = mem::replace(&mut token.outcome, Outcome::Nothing) {
             self.chan().renounce(commitment);
         }
     }
@@ -229,9 +230,18 @@ impl<T> SelectHandle for Receiver<T> {
                     }
                     token.make_room(layout);
                 }
-                let slot = token.slot(layout).cast();
-                // SAFETY: there is room for a message.
-                let mut taken = unsafe { chan.take(chan.lock(), slot, None) };
+                let slot = token.slot(layout).cast::<T>();
+                let inner = match chan.pop() {
+                    Ok(message) => {
+                        // SAFETY: there is room for a message.
+                        unsafe { slot.write(message) };
+                        token.outcome = Outcome::Received;
+                        return true;
+                    }
+                    Err(inner) => inner,
+                };
+                // SAFETY: as above.
+                let mut taken = unsafe { chan.take(inner, slot, None) };
                 if let Take::NeedsWaiter = taken {
                     // SAFETY: as above.
                     taken = unsafe { chan.take_of_select(slot, deadline) };
@@ -302,7 +312,7 @@ impl<T> SelectHandle for Receiver<T> {
     fn abandon(&self, token: &mut Token) {
         if let Outcome::Received = token.outcome {
             // SAFETY: the operation received a `T`.
-            let message = std::mem::ManuallyDrop::new(unsafe { token.take_message::<T>() });
+            let message = mem::ManuallyDrop::new(unsafe { token.take_message::<T>() });
             match self.source() {
                 // SAFETY: the message is moved.
                 Source::Chan(chan) => unsafe { chan.put_back(&raw const *message) },
@@ -386,6 +396,7 @@ pub(super) fn select(
     if arms.is_empty() {
         return wait_for_nothing(patience);
     }
+    let mut gave_way = false;
     loop {
         let deadline = patience.deadline();
         if let Some(arm) = first_of(arms, biased, |arm| arm.attempt(token, deadline)) {
@@ -393,6 +404,10 @@ pub(super) fn select(
         }
         if patience.is_over() {
             return None;
+        }
+        // If somebody else is ready, it may well make an arm ready: a turn costs less than to wait and to be woken.
+        if !mem::replace(&mut gave_way, true) && give_way() {
+            continue;
         }
         if let Some(arm) = with_nodes(arms, |arms, nodes| {
             wait_for_arms(arms, nodes, deadline, false, token)

@@ -137,6 +137,12 @@ impl Waiter {
         }
     }
 
+    /// Stands it alone, for an operation that is sure to be done?
+    #[inline(always)]
+    pub(super) fn is_plain(&self) -> bool {
+        self.party.is_null()
+    }
+
     pub(super) fn is_of(&self, party: *const Party) -> bool {
         ptr::eq(self.party, party)
     }

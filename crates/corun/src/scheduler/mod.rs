@@ -237,6 +237,22 @@ pub(crate) fn safepoint() {
     }
 }
 
+/// After how many uses in a row by one worker a channel's lock becomes that worker's: few enough that busy channels gain by it, and too many for
+/// one that is used once, between workers.
+pub(crate) const BIAS_AFTER: u32 = 64;
+
+/// The address of the worker that this thread is; 0 on all others.
+#[inline(always)]
+pub(crate) fn worker_address() -> usize {
+    Worker::of_thread().addr()
+}
+
+/// Lets other coroutines of the worker run, if any are ready. Returns whether it did.
+#[inline(always)]
+pub(crate) fn give_way() -> bool {
+    Worker::suspendable().is_some_and(Worker::give_way)
+}
+
 /// Locks; a panic under one of the scheduler's own locks would be a bug of the scheduler, and poisons nothing of the user's.
 pub(crate) fn lock_mutex<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)

@@ -178,13 +178,22 @@ impl Shared {
                 (*worker).shared.count_call();
                 (*worker).run_queue.push((*signal).context.get());
             } else {
-                // The worker may run the coroutine, and end, as soon as the signal is in its inbox.
-                let shared = &*this;
-                let scheduler = shared.scheduler.to_arc();
-                shared.inbox.push(signal);
-                // The scheduler keeps every worker's shared part, also that of a thread that has ended.
-                scheduler.wake(&*this);
+                Self::schedule_elsewhere(this, signal);
             }
+        }
+    }
+
+    /// # Safety
+    /// As for `schedule`.
+    #[inline(never)]
+    unsafe fn schedule_elsewhere(this: *const Shared, signal: *const Signal) {
+        // SAFETY: as the caller promises. The worker may run the coroutine, and end, as soon as the signal is in its inbox; the
+        // scheduler keeps every worker's shared part, also that of a thread that has ended.
+        unsafe {
+            let shared = &*this;
+            let scheduler = shared.scheduler.to_arc();
+            shared.inbox.push(signal);
+            scheduler.wake(&*this);
         }
     }
 

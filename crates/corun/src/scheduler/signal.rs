@@ -82,15 +82,25 @@ enum Target {
 }
 
 impl Wakeup {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn wake(self) {
         match self.0 {
-            Target::Awake | Target::Outside(Outside::Nobody) => {}
             // SAFETY: the coroutine is parked, or about to be, and this call alone may wake it, so the signal lives until it is
             // scheduled; its worker lives as long as it has unfinished coroutines.
             Target::Coroutine(shared, signal) => unsafe { Shared::schedule(shared, signal) },
-            Target::Outside(Outside::Thread(thread)) => thread.unpark(),
-            Target::Outside(Outside::Task(waker)) => waker.wake(),
+            Target::Awake => {}
+            Target::Outside(outside) => outside.wake(),
+        }
+    }
+}
+
+impl Outside {
+    #[inline(never)]
+    fn wake(self) {
+        match self {
+            Outside::Nobody => {}
+            Outside::Thread(thread) => thread.unpark(),
+            Outside::Task(waker) => waker.wake(),
         }
     }
 }
@@ -276,10 +286,16 @@ impl Signal {
     /// # Safety
     /// As for `notify`; and where async tasks may wait, under the lock of `poll`.
     #[allow(dead_code)] // As `for_task`.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn claim(this: *const Signal) -> Option<Wakeup> {
         // SAFETY: alive by contract.
-        unsafe { Self::claim_as(this, NOTIFIED) }
+        unsafe {
+            // Only a coroutine's is ever in this state, and stays so.
+            if (*this).state.load(Ordering::Relaxed) == SOLE {
+                return Some(Wakeup(Target::Coroutine((*this).shared, this)));
+            }
+            Self::claim_as(this, NOTIFIED)
+        }
     }
 
     /// Wakes the joiner of the calling coroutine, which is ending. Nobody else notifies a joiner, and it waits without a deadline. So

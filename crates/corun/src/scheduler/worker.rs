@@ -264,6 +264,16 @@ impl Worker {
         self.yield_to(target, arg);
     }
 
+    /// Lets others run if there are any that are ready. Returns whether it did.
+    #[inline(always)]
+    pub(crate) fn give_way(&self) -> bool {
+        if self.run_queue.is_empty() || self.no_suspend.get() != 0 {
+            return false;
+        }
+        self.yield_now();
+        true
+    }
+
     #[inline(always)]
     fn yield_to(&self, target: Context, arg: usize) {
         let me = self.seat.current.load(Ordering::Relaxed);
@@ -322,7 +332,11 @@ impl Worker {
     #[inline(always)]
     fn next(&self) -> (Context, usize) {
         let count = self.count_switch();
-        let left = self.started_left.get();
+        let mut left = self.started_left.get();
+        if left == 0 && self.local.is_empty() && self.shared.spawned.is_empty() {
+            // A new round, in which nobody starts.
+            left = self.run_queue.len();
+        }
         if left != 0 && !count.is_multiple_of(TICK) {
             self.started_left.set(left - 1);
             if let Some(context) = self.run_queue.pop() {
