@@ -184,10 +184,11 @@ fn select_sync_contended(workers: usize, count: u64) {
     let channels: [(Sender<u64>, Receiver<u64>); 3] = std::array::from_fn(|_| bounded(0));
     let (done, is_done) = bounded::<u64>(0);
     parallel(workers, count, move |share| {
-        let senders = channels.clone().map(|(sender, _)| sender);
-        let is_done = is_done.clone();
+        let (channels, is_done) = (channels.clone(), is_done.clone());
+        let [(_, one), (_, two), (_, three)] = channels.clone();
         spawn(move || {
-            let [one, two, three] = senders;
+            // With their receivers, so that a send never fails before it is done.
+            let [(one, _keep_one), (two, _keep_two), (three, _keep_three)] = channels;
             loop {
                 select! {
                     send(one, 0) -> sent => sent.expect("open"),
@@ -197,7 +198,6 @@ fn select_sync_contended(workers: usize, count: u64) {
                 }
             }
         });
-        let [(_, one), (_, two), (_, three)] = &channels;
         while share.next() {
             select! {
                 recv(one) -> value => value.expect("open"),
