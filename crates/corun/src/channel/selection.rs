@@ -368,19 +368,47 @@ fn random(bound: usize) -> usize {
     (((state >> 32) * bound as u64) >> 32) as usize
 }
 
-/// Pass 1 with any test: the first arm of a random permutation for which it holds.
+/// The first arm of a random permutation for which something holds. The arms stay where they are: moved in memory, they would be
+/// read again in other pieces than they were written in, which takes longer than all the rest of a select.
 #[inline(always)]
 fn first_of<'a>(
-    arms: &mut [Arm<'a>],
+    arms: &[Arm<'a>],
     biased: bool,
     mut holds: impl FnMut(&'a dyn SelectHandle) -> bool,
 ) -> Option<usize> {
-    for i in 0..arms.len() {
-        if !biased {
-            arms.swap(i, i + random(arms.len() - i));
+    if biased {
+        return arms.iter().position(|arm| holds(arm.0));
+    }
+    if arms.len() > PACKED {
+        return first_of_many(arms, holds);
+    }
+    // The indices of the arms that are left, four bits each.
+    let mut order = 0xfedc_ba98_7654_3210_u64;
+    for left in (1..=arms.len()).rev() {
+        let at = 4 * random(left);
+        let index = (order >> at & 0xf) as usize;
+        let after = order & (u64::MAX << at);
+        order ^= after ^ (after >> 4 & (u64::MAX << at));
+        if holds(arms[index].0) {
+            return Some(index);
         }
-        if holds(arms[i].0) {
-            return Some(i);
+    }
+    None
+}
+
+/// How many arms have their order in one word.
+const PACKED: usize = 16;
+
+#[cold]
+fn first_of_many<'a>(
+    arms: &[Arm<'a>],
+    mut holds: impl FnMut(&'a dyn SelectHandle) -> bool,
+) -> Option<usize> {
+    let mut order: Vec<usize> = (0..arms.len()).collect();
+    for i in 0..order.len() {
+        order.swap(i, i + random(arms.len() - i));
+        if holds(arms[order[i]].0) {
+            return Some(order[i]);
         }
     }
     None
