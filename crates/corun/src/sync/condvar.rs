@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::MutexGuard;
 use super::waiters::{Waiter, Waiters, wake_in_batches};
+use crate::primitive::constructor;
 use crate::scheduler::lock::SpinLock;
 use crate::time::limit::Limit;
 use crate::time::now;
@@ -63,14 +64,16 @@ impl WaitTimeoutResult {
 }
 
 impl Condvar {
-    /// A condition variable that nobody waits for.
-    #[must_use]
-    pub const fn new() -> Condvar {
-        Condvar {
-            state: SpinLock::new(State {
-                waiters: Waiters::new(),
-                arrivals: 0,
-            }),
+    constructor! {
+        /// A condition variable that nobody waits for.
+        #[must_use]
+        pub fn new() -> Condvar {
+            Condvar {
+                state: SpinLock::new(State {
+                    waiters: Waiters::new(),
+                    arrivals: 0,
+                }),
+            }
         }
     }
 

@@ -7,6 +7,8 @@ use std::ops::{Deref, DerefMut};
 use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::{LockResult, TryLockError, TryLockResult};
 
+use crate::primitive::constructor;
+
 use super::poison::{Flag, Panicking};
 use super::raw_mutex::RawMutex;
 
@@ -77,13 +79,15 @@ pub struct MutexGuard<'a, T: ?Sized + 'a> {
 unsafe impl<T: ?Sized + Sync> Sync for MutexGuard<'_, T> {}
 
 impl<T> Mutex<T> {
-    /// An unlocked mutex.
-    #[inline]
-    pub const fn new(value: T) -> Mutex<T> {
-        Mutex {
-            raw: RawMutex::new(),
-            poison: Flag::new(),
-            data: UnsafeCell::new(value),
+    constructor! {
+        /// An unlocked mutex.
+        #[inline]
+        pub fn new(value: T) -> Mutex<T> {
+            Mutex {
+                raw: RawMutex::new(),
+                poison: Flag::new(),
+                data: UnsafeCell::new(value),
+            }
         }
     }
 

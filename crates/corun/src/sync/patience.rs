@@ -2,6 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+/// How often to look, before the first wait, whether another thread is about to unlock.
+pub(super) fn looks() -> u32 {
+    40
+}
+
 /// See the policy in `mutex.rs`.
 const LIMIT: Duration = Duration::from_millis(1);
 

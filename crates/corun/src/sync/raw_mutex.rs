@@ -37,7 +37,7 @@ use crate::scheduler;
 use crate::scheduler::lock::SpinLock;
 use crate::time::limit::Limit;
 
-use super::patience::Patience;
+use super::patience::{Patience, looks};
 use super::place;
 use super::waiters::{Waiter, Waiters};
 
@@ -47,9 +47,6 @@ const FREE: usize = 0;
 const NOTHING: u32 = 0;
 const WAKE: u32 = 1;
 const HAND_OVER: u32 = 2;
-
-/// How often to look whether another thread is about to unlock.
-const LOOKS: u32 = 40;
 
 pub(super) struct RawMutex {
     owner: AtomicUsize,
@@ -213,7 +210,7 @@ impl RawMutex {
 
     /// Waits a moment for an owner on another thread.
     fn look(&self, me: usize) -> bool {
-        for _ in 0..LOOKS {
+        for _ in 0..looks() {
             match self.owner.load(Ordering::Relaxed) {
                 FREE => {
                     if self.take(me) {

@@ -18,6 +18,8 @@ mod reactor;
 #[allow(dead_code, reason = "as above")]
 mod scheduler;
 #[allow(dead_code, reason = "as above")]
+mod sync;
+#[allow(dead_code, reason = "as above")]
 mod time;
 
 /// Explores a model completely within a bound on involuntary switches: mistakes of such protocols show with two or three.

@@ -5,3 +5,16 @@ pub mod fork {
         0
     }
 }
+
+/// What the system promises of the pair.
+pub mod fences {
+    use crate::primitive::atomic::{Ordering, fence};
+
+    pub fn light() {
+        fence(Ordering::SeqCst);
+    }
+
+    pub fn heavy() {
+        fence(Ordering::SeqCst);
+    }
+}

@@ -28,10 +28,16 @@ pub enum Mistake {
     Relaxed,
     /// There are no fences.
     NoFences,
+    /// All threads are taken for the same one.
+    OnePlace,
 }
 
 thread_local! {
     static SEEDED: Cell<Option<Mistake>> = const { Cell::new(None) };
+}
+
+pub fn is_seeded(mistake: Mistake) -> bool {
+    SEEDED.get() == Some(mistake)
 }
 
 /// Runs a model with a mistake in it; loom runs all its threads on the calling one.
