@@ -17,7 +17,7 @@ const POLL_INTERVAL: Duration = Duration::from_micros(50);
 
 /// A worker that was woken by a timer does not sleep for less than this before the next: a crowd of timers then costs
 /// one wake-up for many (10 us of processor time each otherwise). A lone timer is not delayed.
-const TIMER_SPACING: Duration = Duration::from_micros(60);
+const TIMER_SPACING: Duration = Duration::from_micros(80);
 
 /// A worker that was idle for so long gives unused stack memory back.
 const TRIM_AFTER: Duration = Duration::from_millis(10);
