@@ -47,7 +47,7 @@ fn selects() {
     let (to_first, first) = bounded::<usize>(0);
     let (to_second, second) = bounded::<usize>(0);
     let (quiet, _nobody_receives) = bounded::<[usize; 3]>(0);
-    let (_nobody_sends, idle) = bounded::<[usize; 4]>(0);
+    let (_nobody_sends, idle) = bounded::<[usize; 10]>(0);
     let (answers, answered) = bounded::<usize>(1);
     let partner = corun::spawn(move || {
         // Waits at three channels; two arms lose each time.

@@ -4,16 +4,25 @@
 //! match (&(channel), ...) {                       // temporaries in the channels live to the end of the whole
 //!     (arm0, ...) => {
 //!         let arm0 = internal::receiver(arm0);    // anything that dereferences to one becomes one
-//!         let choice = internal::select(&mut [(arm0, 0), ...], BIASED);
-//!         match internal::index(&choice) {
-//!             0 => { let pattern = internal::chosen(choice).recv(arm0); body }
-//!             1 => { let pattern = { let promise = internal::promise(choice); promise.send(arm1, message) }; body }
-//!             _ => { drop(choice); default }
+//!         let mut got0 = internal::nothing(arm0);
+//!         let mut chosen = internal::first::<2>(BIASED, |arm| match arm {
+//!             0 => internal::attempt(arm0, &mut got0),
+//!             _ => ...
+//!         });
+//!         if chosen == 2 {
+//!             let operation = internal::wait(&mut [(arm0, 0), ...], room for the largest message, BIASED);
+//!             chosen = operation.index();
+//!             match chosen { 0 => internal::take(arm0, operation, &mut got0), _ => ... }
+//!         }
+//!         match chosen {
+//!             0 => { let pattern = internal::got(got0); body }
+//!             _ => { let pattern = { let promise = internal::promise(got1, arm1); promise.send(message) }; body }
 //!         }
 //!     }
 //! }
 //! ```
-//! Nothing that borrows from the channels is left to be dropped when a body begins, so that bodies may move them away. A lone `recv` is a plain call.
+//! The first pass over the arms knows all their types. Only when none is ready are they brought into one shape, to wait. Nothing that borrows
+//! from the channels is left to be dropped when a body begins, so that bodies may move them away. A lone `recv` is a plain call.
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote_spanned};
@@ -92,60 +101,99 @@ fn lone_recv(input: &Input, arm: &Arm, default: Option<&Default>) -> TokenStream
 fn several(input: &Input, arms: &[Arm], default: Option<&Default>) -> TokenStream {
     let (internal, site, biased) = (internal(input), Span::mixed_site(), input.biased);
     let channels = arms.iter().map(|arm| &arm.channel);
-    let names: Vec<Ident> = (0..arms.len())
-        .map(|index| format_ident!("arm{index}", span = site))
+    let named = |prefix: &str| -> Vec<Ident> {
+        let name = |index| format_ident!("{prefix}{index}", span = site);
+        (0..arms.len()).map(name).collect()
+    };
+    let (names, gots) = (named("arm"), named("got"));
+    let count = Literal::usize_suffixed(arms.len());
+    // The last arm is any number, where the compiler wants to see all cases met.
+    let numbers: Vec<TokenStream> = (0..arms.len())
+        .map(|index| match index + 1 == arms.len() {
+            true => quote_spanned!(site=> _),
+            false => Literal::usize_suffixed(index).into_token_stream(),
+        })
         .collect();
-    let numbers: Vec<Literal> = (0..arms.len()).map(Literal::usize_suffixed).collect();
     let made = names.iter().zip(arms).map(|(name, arm)| {
         let plain = plain(&internal, arm, name);
         quote_spanned!(site=> let #name = #plain;)
     });
-    let set = quote_spanned!(site=> &mut [#((#names, #numbers),)*]);
-    let branches = names
+    let timeout = default.and_then(|default| default.timeout.as_ref());
+    let timeout = timeout.map(|timeout| quote_spanned!(site=> let timeout = #timeout;));
+    let indices = (0..arms.len()).map(Literal::usize_suffixed);
+    let set = quote_spanned!(site=> &mut [#((#names, #indices),)*]);
+    let receives: Vec<&Ident> = names
         .iter()
         .zip(arms)
-        .enumerate()
-        .map(|(index, (name, arm))| {
-            let (pattern, body) = (&arm.pattern, &arm.body.0);
-            let result = match &arm.operation {
-                Operation::Recv => quote_spanned!(site=> #internal::chosen(choice).recv(#name)),
-                Operation::Send { message } => quote_spanned!(site=> {
-                    let promise = #internal::promise(choice);
-                    promise.send(#name, #message)
-                }),
-            };
-            // The last one takes what is left, so that the compiler sees that all cases are met.
-            let number = match default.is_none() && index + 1 == arms.len() {
-                true => quote_spanned!(site=> _),
-                false => numbers[index].to_token_stream(),
-            };
-            quote_spanned!(site=> #number => {
-                let #pattern = #result;
-                #body
-            })
-        });
-    let choice = match default.map(|default| &default.timeout) {
-        None => quote_spanned!(site=> #internal::select(#set, #biased)),
-        Some(None) => quote_spanned!(site=> #internal::try_select(#set, #biased)),
-        Some(Some(timeout)) => {
-            quote_spanned!(site=> #internal::select_timeout(#set, #timeout, #biased))
+        .filter(|(_, arm)| matches!(arm.operation, Operation::Recv))
+        .map(|(name, _)| name)
+        .collect();
+    let room = room(&internal, &receives);
+    let wait = match default.map(|default| &default.timeout) {
+        None => quote_spanned!(site=> #internal::wait(#set, &mut room, #biased)),
+        Some(None) => quote_spanned!(site=> #internal::give_up(#set, &mut room, #biased)),
+        Some(Some(_)) => {
+            quote_spanned!(site=> #internal::wait_timeout(#set, &mut room, #biased, timeout))
         }
     };
-    let otherwise = default.map(|default| {
-        let body = &default.body.0;
-        quote_spanned!(site=> _ => {
-            #internal::drop(choice);
+    let branches = arms.iter().enumerate().map(|(index, arm)| {
+        let (pattern, body, name, got) = (&arm.pattern, &arm.body.0, &names[index], &gots[index]);
+        let result = match &arm.operation {
+            Operation::Recv => quote_spanned!(site=> #internal::got(#got)),
+            Operation::Send { message } => quote_spanned!(site=> {
+                let promise = #internal::promise(#got, #name);
+                promise.send(#message)
+            }),
+        };
+        let number = match default {
+            Some(_) => Literal::usize_suffixed(index).into_token_stream(),
+            None => numbers[index].clone(),
+        };
+        quote_spanned!(site=> #number => {
+            let #pattern = #result;
             #body
         })
+    });
+    let otherwise = default.map(|default| {
+        let body = &default.body.0;
+        quote_spanned!(site=> _ => #body)
     });
     quote_spanned!(site=> match (#(&(#channels),)*) {
         (#(#names,)*) => {
             #(#made)*
-            let choice = #choice;
-            match #internal::index(&choice) {
+            #timeout
+            #internal::begin();
+            #(let mut #gots = #internal::nothing(#names);)*
+            let mut chosen = #internal::first::<#count>(#biased, |arm| match arm {
+                #(#numbers => #internal::attempt(#names, &mut #gots),)*
+            });
+            if chosen == #count {
+                let mut room = #room;
+                if let ::core::option::Option::Some(operation) = #wait {
+                    chosen = operation.index();
+                    match chosen {
+                        #(#numbers => #internal::take(#names, operation, &mut #gots),)*
+                    }
+                }
+            }
+            match chosen {
                 #(#branches)*
                 #otherwise
             }
         }
     })
+}
+
+/// Room for a message of any of the receivers: a tree of unions, not a list, as the compiler limits how deep types may be.
+fn room(internal: &TokenStream, receivers: &[&Ident]) -> TokenStream {
+    let site = Span::mixed_site();
+    match receivers {
+        [] => quote_spanned!(site=> #internal::no_room()),
+        [receiver] => quote_spanned!(site=> #internal::room(#receiver)),
+        receivers => {
+            let (left, right) = receivers.split_at(receivers.len() / 2);
+            let (left, right) = (room(internal, left), room(internal, right));
+            quote_spanned!(site=> #internal::either(#left, #right))
+        }
+    }
 }

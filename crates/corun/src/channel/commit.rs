@@ -185,18 +185,28 @@ impl<T> Chan<T> {
     }
 
     pub(super) fn can_send(&self) -> bool {
-        let inner = self.lock();
-        inner.is_closed()
-            || inner.len < inner.limit
-            || inner.receivers.find(Waiter::is_open).is_some()
+        self.ready_or(true, false, &mut || false)
     }
 
     pub(super) fn can_receive(&self) -> bool {
+        self.ready_or(false, true, &mut || false)
+    }
+
+    /// Can one send, or receive, or does the rest hold? All is asked while the channel is locked.
+    pub(super) fn ready_or(
+        &self,
+        send: bool,
+        receive: bool,
+        rest: &mut dyn FnMut() -> bool,
+    ) -> bool {
         let inner = self.lock();
-        inner.is_closed()
-            || inner.len != 0
-            || inner.flags & RETURNED != 0
-            || inner.senders.find(Waiter::is_open).is_some()
+        inner.is_closed() && (send || receive)
+            || send && (inner.len < inner.limit || inner.receivers.find(Waiter::is_open).is_some())
+            || receive
+                && (inner.len != 0
+                    || inner.flags & RETURNED != 0
+                    || inner.senders.find(Waiter::is_open).is_some())
+            || rest()
     }
 
     /// Wakes all who watch for this, as it may have become true.

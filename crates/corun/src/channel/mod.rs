@@ -39,13 +39,12 @@ pub use crate::{select, select_biased};
 /// What `select!` expands to.
 #[doc(hidden)]
 pub mod internal {
-    pub use super::select::{select, select_timeout, try_select};
     pub use super::select_macro::{
-        chosen, index, promise, receiver, recv_timeout, sender, try_recv,
+        attempt, begin, either, give_up, got, no_room, nothing, promise, receiver, recv_timeout,
+        room, sender, take, try_recv, wait, wait_timeout,
     };
-    pub use super::selection::{Arm, SelectHandle};
+    pub use super::selection::{Arm, SelectHandle, first};
     pub use crate::time::sleep;
-    pub use std::mem::drop;
 }
 
 fn channel<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {

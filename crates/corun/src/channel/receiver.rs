@@ -132,14 +132,19 @@ impl<T> Receiver<T> {
     /// ```
     #[inline]
     pub fn try_recv(&self) -> Result<T, TryRecvError> {
-        let result = match self.source() {
+        let result = self.attempt();
+        safepoint();
+        result
+    }
+
+    #[inline(always)]
+    pub(super) fn attempt(&self) -> Result<T, TryRecvError> {
+        match self.source() {
             Source::Chan(chan) => chan.try_recv(),
             // SAFETY: the messages of a clock are instants.
             Source::Clock(clock) => clock.try_recv().map(|now| unsafe { instant(now) }),
             Source::Never => Err(TryRecvError::Empty),
-        };
-        safepoint();
-        result
+        }
     }
 
     /// Receives a message, and waits until there is one.

@@ -1,9 +1,11 @@
 //! `Select`: operations that are known at run time only. See `selection.rs` for how it works.
 
+use std::alloc::Layout;
 use std::fmt;
 use std::mem;
 use std::time::{Duration, Instant};
 
+use super::commit::Commitment;
 use super::error::{
     ReadyTimeoutError, RecvError, SelectTimeoutError, SendError, TryReadyError, TrySelectError,
 };
@@ -171,7 +173,7 @@ impl<'a> Select<'a> {
     /// assert_eq!(select.try_select().unwrap().recv(&receiver), Ok(1));
     /// ```
     pub fn try_select(&mut self) -> Result<SelectedOperation<'a>, TrySelectError> {
-        try_select(&mut self.arms, self.biased)
+        chosen(&mut self.arms, Patience::None, self.biased).ok_or(TrySelectError)
     }
 
     /// Waits until an operation is ready, and chooses it.
@@ -190,7 +192,13 @@ impl<'a> Select<'a> {
     /// assert_eq!(select.select().recv(&receiver), Ok("hello"));
     /// ```
     pub fn select(&mut self) -> SelectedOperation<'a> {
-        select(&mut self.arms, self.biased)
+        if self.arms.is_empty() {
+            panic!("no operations have been added to `Select`");
+        }
+        match chosen(&mut self.arms, Patience::Endless, self.biased) {
+            Some(operation) => operation,
+            None => unreachable!("an endless wait ends with an operation"),
+        }
     }
 
     /// As [`select`](Select::select), but waits for `timeout` at most. Without operations, it just waits.
@@ -215,7 +223,7 @@ impl<'a> Select<'a> {
         &mut self,
         timeout: Duration,
     ) -> Result<SelectedOperation<'a>, SelectTimeoutError> {
-        select_timeout(&mut self.arms, timeout, self.biased)
+        chosen(&mut self.arms, patience(timeout), self.biased).ok_or(SelectTimeoutError)
     }
 
     /// As [`select`](Select::select), but waits until `deadline` at most. Without operations, it just waits.
@@ -297,11 +305,7 @@ impl<'a> Select<'a> {
     /// # Panics
     /// Inside [`no_suspend`](crate::no_suspend), if it would have to wait.
     pub fn ready_timeout(&mut self, timeout: Duration) -> Result<usize, ReadyTimeoutError> {
-        // A time too far away to be told is for ever.
-        let patience = now()
-            .checked_add(timeout)
-            .map_or(Patience::Endless, Patience::Until);
-        self.index_ready(patience).ok_or(ReadyTimeoutError)
+        self.index_ready(patience(timeout)).ok_or(ReadyTimeoutError)
     }
 
     /// As [`ready`](Select::ready), but waits until `deadline` at most. Without operations, it just waits.
@@ -377,20 +381,9 @@ impl SelectedOperation<'_> {
     /// # Panics
     /// If another operation was chosen.
     #[inline]
-    pub fn send<T>(mut self, s: &Sender<T>, msg: T) -> Result<(), SendError<T>> {
+    pub fn send<T>(self, s: &Sender<T>, msg: T) -> Result<(), SendError<T>> {
         assert!(self.is_of(s), "passed a sender that wasn't selected");
-        let Outcome::Send(commitment) = mem::replace(&mut self.token.outcome, Outcome::Nothing)
-        else {
-            unreachable!("a send that was selected is a commitment");
-        };
-        self.done();
-        let msg = mem::ManuallyDrop::new(msg);
-        // SAFETY: the message is forgotten if it was sent.
-        if unsafe { s.chan().fulfil(commitment, &raw const *msg) } {
-            Ok(())
-        } else {
-            Err(SendError(mem::ManuallyDrop::into_inner(msg)))
-        }
+        fulfil(s, self.commitment(), msg)
     }
 
     /// Receives the message, if this is a receive by `r`.
@@ -412,11 +405,14 @@ impl SelectedOperation<'_> {
         result
     }
 
-    /// Takes back what was chosen, without a word.
-    #[cold]
-    pub(super) fn renounce(mut self) {
-        self.handle.abandon(&mut self.token);
+    /// What a send that was chosen has committed itself to.
+    pub(super) fn commitment(mut self) -> Commitment {
+        let Outcome::Send(commitment) = mem::replace(&mut self.token.outcome, Outcome::Nothing)
+        else {
+            unreachable!("a send that was selected is a commitment");
+        };
         self.done();
+        commitment
     }
 
     /// Nothing is left to be done by `drop`.
@@ -450,8 +446,8 @@ fn chosen<'a>(
     patience: Patience,
     biased: bool,
 ) -> Option<SelectedOperation<'a>> {
-    let mut token = selection::new_token();
-    let chosen = selection::select(arms, patience, biased, &mut token);
+    let mut token = Token::new();
+    let chosen = selection::select(arms, patience, biased, false, &mut token);
     safepoint();
     let (handle, index) = arms[chosen?];
     Some(SelectedOperation {
@@ -461,40 +457,47 @@ fn chosen<'a>(
     })
 }
 
-/// For `select!`: chooses an operation that is ready, if there is one.
-#[doc(hidden)]
-#[inline]
-pub fn try_select<'a>(
+/// For `select!`, which has tried all arms: chooses an operation as soon as one is ready.
+///
+/// # Safety
+/// What fits into the layout can be written to `room`, as long as the operation lives.
+#[inline(always)]
+pub(super) unsafe fn wait_for_chosen<'a>(
     arms: &mut [Arm<'a>],
+    room: (*mut u8, Layout),
+    patience: Patience,
     biased: bool,
-) -> Result<SelectedOperation<'a>, TrySelectError> {
-    chosen(arms, Patience::None, biased).ok_or(TrySelectError)
+) -> Option<SelectedOperation<'a>> {
+    // SAFETY: as promised.
+    let mut token = unsafe { Token::with_room(room.0, room.1) };
+    let chosen = selection::select(arms, patience, biased, true, &mut token);
+    let (handle, index) = arms[chosen?];
+    Some(SelectedOperation {
+        token,
+        index,
+        handle,
+    })
 }
 
-/// For `select!`: waits until an operation is ready.
-#[doc(hidden)]
-#[inline]
-pub fn select<'a>(arms: &mut [Arm<'a>], biased: bool) -> SelectedOperation<'a> {
-    if arms.is_empty() {
-        panic!("no operations have been added to `Select`");
-    }
-    match chosen(arms, Patience::Endless, biased) {
-        Some(operation) => operation,
-        None => unreachable!("an endless wait ends with an operation"),
+/// Sends the message for which the channel has a commitment.
+#[inline(always)]
+pub(super) fn fulfil<T>(
+    sender: &Sender<T>,
+    commitment: Commitment,
+    message: T,
+) -> Result<(), SendError<T>> {
+    let message = mem::ManuallyDrop::new(message);
+    // SAFETY: the message is forgotten if it was sent.
+    if unsafe { sender.chan().fulfil(commitment, &raw const *message) } {
+        Ok(())
+    } else {
+        Err(SendError(mem::ManuallyDrop::into_inner(message)))
     }
 }
 
-/// For `select!`: waits until an operation is ready, but for so long at most.
-#[doc(hidden)]
-#[inline]
-pub fn select_timeout<'a>(
-    arms: &mut [Arm<'a>],
-    timeout: Duration,
-    biased: bool,
-) -> Result<SelectedOperation<'a>, SelectTimeoutError> {
-    // A time too far away to be told is for ever.
-    let patience = now()
+/// Until when to wait for so long. A time too far away to be told is for ever.
+pub(super) fn patience(timeout: Duration) -> Patience {
+    now()
         .checked_add(timeout)
-        .map_or(Patience::Endless, Patience::Until);
-    chosen(arms, patience, biased).ok_or(SelectTimeoutError)
+        .map_or(Patience::Endless, Patience::Until)
 }

@@ -1,11 +1,16 @@
 //! `select!` and `select_biased!`: they add the path of this crate, and leave the rest to `corun-macros`.
 
-use std::mem::ManuallyDrop;
+use std::alloc::Layout;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::time::Duration;
 
+use super::commit::Commitment;
+use super::select::{fulfil, patience, wait_for_chosen};
+use super::selection::{Arm, Patience};
 use super::{
     Receiver, RecvError, RecvTimeoutError, SelectedOperation, SendError, Sender, TryRecvError,
 };
+use crate::scheduler::safepoint;
 
 /// Waits until one of several channel operations can go on, and does that one.
 ///
@@ -127,74 +132,189 @@ pub fn recv_timeout<T>(receiver: &Receiver<T>, timeout: Duration) -> Option<Resu
     }
 }
 
-/// What a choice was: the number of the arm, or the largest number if none was ready.
-pub trait Choice<'a> {
-    fn index(&self) -> usize;
-    /// To be called if there is one.
-    fn operation(self) -> SelectedOperation<'a>;
+/// What an arm has got, if it was chosen. Nothing that borrows from the channel, as bodies may take that away.
+pub trait Direction {
+    type Got;
+
+    /// Pass 1, with all types known.
+    fn attempt(&self) -> Option<Self::Got>;
+
+    /// What the arm has got after all.
+    fn take(&self, operation: SelectedOperation<'_>) -> Self::Got;
 }
 
-impl<'a> Choice<'a> for SelectedOperation<'a> {
-    #[inline(always)]
-    fn index(&self) -> usize {
-        SelectedOperation::index(self)
-    }
+impl<T> Direction for Receiver<T> {
+    type Got = Result<T, RecvError>;
 
     #[inline(always)]
-    fn operation(self) -> SelectedOperation<'a> {
-        self
-    }
-}
-
-impl<'a, E> Choice<'a> for Result<SelectedOperation<'a>, E> {
-    #[inline(always)]
-    fn index(&self) -> usize {
-        self.as_ref().map_or(usize::MAX, SelectedOperation::index)
-    }
-
-    #[inline(always)]
-    fn operation(self) -> SelectedOperation<'a> {
-        match self {
-            Ok(operation) => operation,
-            Err(_) => unreachable!("the number of an arm says that one was chosen"),
+    fn attempt(&self) -> Option<Result<T, RecvError>> {
+        match self.attempt() {
+            Ok(message) => Some(Ok(message)),
+            Err(TryRecvError::Disconnected) => Some(Err(RecvError)),
+            Err(TryRecvError::Empty) => None,
         }
     }
+
+    #[inline(always)]
+    fn take(&self, operation: SelectedOperation<'_>) -> Result<T, RecvError> {
+        operation.recv(self)
+    }
 }
 
-/// The number of the chosen arm. A function, so that no trait has to be in scope.
-#[inline(always)]
-pub fn index<'a>(choice: &impl Choice<'a>) -> usize {
-    choice.index()
+/// What a send that was chosen may rely on.
+pub struct Committed(Commitment);
+
+impl<T> Direction for Sender<T> {
+    type Got = Committed;
+
+    #[inline(always)]
+    fn attempt(&self) -> Option<Committed> {
+        self.chan().commit().map(Committed)
+    }
+
+    #[inline(always)]
+    fn take(&self, operation: SelectedOperation<'_>) -> Committed {
+        Committed(operation.commitment())
+    }
 }
 
-/// The chosen operation, taken away as a whole: nothing that borrows from channels is left behind in the expansion.
+/// At the beginning of each: nothing has been taken yet that could be lost if the coroutine is ended here.
 #[inline(always)]
-pub fn chosen<'a>(choice: impl Choice<'a>) -> SelectedOperation<'a> {
-    choice.operation()
+pub fn begin() {
+    safepoint();
+}
+
+/// Room for what an arm will have got.
+#[inline(always)]
+pub fn nothing<D: Direction>(_: &D) -> Option<D::Got> {
+    None
+}
+
+/// Tries an arm.
+#[inline(always)]
+pub fn attempt<D: Direction>(arm: &D, got: &mut Option<D::Got>) -> bool {
+    *got = arm.attempt();
+    got.is_some()
+}
+
+/// Takes for an arm what it got by waiting.
+#[inline(always)]
+pub fn take<D: Direction>(arm: &D, operation: SelectedOperation<'_>, got: &mut Option<D::Got>) {
+    *got = Some(arm.take(operation));
+}
+
+/// What the chosen arm has got.
+#[inline(always)]
+pub fn got<G>(got: Option<G>) -> G {
+    match got {
+        Some(got) => got,
+        None => unreachable!("an arm that was chosen has got something"),
+    }
 }
 
 /// A chosen send, which is renounced if the expression for its message does not give one, but returns, breaks or panics.
-pub struct Promise<'a>(ManuallyDrop<SelectedOperation<'a>>);
+pub struct Promise<'a, T> {
+    sender: &'a Sender<T>,
+    commitment: Commitment,
+}
 
 /// The chosen send, before its message is known.
 #[inline(always)]
-pub fn promise<'a>(choice: impl Choice<'a>) -> Promise<'a> {
-    Promise(ManuallyDrop::new(choice.operation()))
+pub fn promise<T>(committed: Option<Committed>, sender: &Sender<T>) -> Promise<'_, T> {
+    let Committed(commitment) = got(committed);
+    Promise { sender, commitment }
 }
 
-impl Promise<'_> {
+impl<T> Promise<'_, T> {
     #[inline(always)]
-    pub fn send<T>(self, sender: &Sender<T>, message: T) -> Result<(), SendError<T>> {
-        let mut kept = ManuallyDrop::new(self);
-        // SAFETY: the operation is taken once, as the promise is not dropped.
-        unsafe { ManuallyDrop::take(&mut kept.0) }.send(sender, message)
+    pub fn send(self, message: T) -> Result<(), SendError<T>> {
+        let kept = ManuallyDrop::new(self);
+        fulfil(kept.sender, kept.commitment, message)
     }
 }
 
-impl Drop for Promise<'_> {
+impl<T> Drop for Promise<'_, T> {
     #[cold]
     fn drop(&mut self) {
-        // SAFETY: taken once, here.
-        unsafe { ManuallyDrop::take(&mut self.0) }.renounce();
+        self.sender.chan().renounce(self.commitment);
+    }
+}
+
+/// Room for a message of one type or another.
+pub union Either<A, B> {
+    _one: ManuallyDrop<MaybeUninit<A>>,
+    _other: ManuallyDrop<MaybeUninit<B>>,
+}
+
+/// Room for no message.
+#[inline(always)]
+pub fn no_room() -> MaybeUninit<()> {
+    MaybeUninit::uninit()
+}
+
+/// Room for a message of this receiver.
+#[inline(always)]
+pub fn room<T>(_: &Receiver<T>) -> MaybeUninit<T> {
+    MaybeUninit::uninit()
+}
+
+/// Room for what there is room for in one or the other.
+#[inline(always)]
+pub fn either<A, B>(_: MaybeUninit<A>, _: MaybeUninit<B>) -> MaybeUninit<Either<A, B>> {
+    MaybeUninit::uninit()
+}
+
+/// Waits until an arm is ready.
+#[inline(never)]
+pub fn wait<'a, R>(
+    arms: &mut [Arm<'a>],
+    room: &'a mut MaybeUninit<R>,
+    biased: bool,
+) -> Option<SelectedOperation<'a>> {
+    // SAFETY: the operation borrows the room.
+    unsafe {
+        wait_for_chosen(
+            arms,
+            (room.as_mut_ptr().cast(), Layout::new::<R>()),
+            Patience::Endless,
+            biased,
+        )
+    }
+}
+
+/// Waits until an arm is ready, or the time is up.
+#[inline(never)]
+pub fn wait_timeout<'a, R>(
+    arms: &mut [Arm<'a>],
+    room: &'a mut MaybeUninit<R>,
+    biased: bool,
+    timeout: Duration,
+) -> Option<SelectedOperation<'a>> {
+    // SAFETY: the operation borrows the room.
+    unsafe {
+        wait_for_chosen(
+            arms,
+            (room.as_mut_ptr().cast(), Layout::new::<R>()),
+            patience(timeout),
+            biased,
+        )
+    }
+}
+
+/// Makes sure that there was a moment at which no arm was ready; or chooses one.
+#[inline(never)]
+pub fn give_up<'a, R>(
+    arms: &mut [Arm<'a>],
+    room: &'a mut MaybeUninit<R>,
+    biased: bool,
+) -> Option<SelectedOperation<'a>> {
+    // SAFETY: the operation borrows the room.
+    unsafe {
+        wait_for_chosen(
+            arms,
+            (room.as_mut_ptr().cast(), Layout::new::<R>()),
+            Patience::None,
+            biased,
+        )
     }
 }

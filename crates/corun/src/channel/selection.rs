@@ -12,7 +12,7 @@
 //! # Invariants
 //! - All nodes share one party, a word that leaves its state once. Whoever meets a node under a channel's lock decides the party for it or unlinks
 //!   it as dead. The owner decides it for itself when it finds an arm ready in pass 2, or when its time is up; then it starts again, or returns.
-//! - Nobody holds two locks, and nobody decides two parties: a select tries in pass 1 only, when nobody can find it. So selects that meet
+//! - Nobody holds two locks, but for one look at all channels in the order of their addresses, before a select gives up; and nobody decides two parties: a select tries in pass 1 only, when nobody can find it. So selects that meet
 //!   each other need no order among channels; who is aborted for the other's sake finds that one in its next pass 1.
 //! - An arm takes no notice of nodes of its own party: a select never meets itself.
 //! - A receive that was selected has its message already, in the [`Token`]: nobody waits for a select that received. A send is a
@@ -51,6 +51,14 @@ pub trait SelectHandle {
     #[doc(hidden)]
     fn is_ready(&self) -> bool;
 
+    /// Where the channel is, if others can make it ready; or zero.
+    #[doc(hidden)]
+    fn address(&self) -> usize;
+
+    /// Can one send, or receive, at this channel, or does the rest hold? The channel is locked meanwhile.
+    #[doc(hidden)]
+    fn ready_or(&self, send: bool, receive: bool, rest: &mut dyn FnMut() -> bool) -> bool;
+
     /// When the operation will be ready by itself.
     #[doc(hidden)]
     fn due(&self) -> Option<Instant>;
@@ -84,6 +92,9 @@ struct Inline(MaybeUninit<[u8; INLINE]>);
 /// What an operation that was selected has got so far.
 pub struct Token {
     pub(super) outcome: Outcome,
+    /// Room that somebody else keeps ready, and what fits into it.
+    room: *mut u8,
+    room_layout: Layout,
     inline: Inline,
     large: Option<Large>,
 }
@@ -112,31 +123,53 @@ impl Drop for Large {
 
 impl Token {
     #[inline(always)]
-    fn new() -> Token {
+    pub(super) fn new() -> Token {
+        // SAFETY: nothing fits into it.
+        unsafe { Token::with_room(ptr::null_mut(), Layout::new::<()>()) }
+    }
+
+    /// # Safety
+    /// What fits into the layout can be written to `room`, as long as the token lives.
+    #[inline(always)]
+    pub(super) unsafe fn with_room(room: *mut u8, room_layout: Layout) -> Token {
         Token {
             outcome: Outcome::Nothing,
+            room,
+            room_layout,
             inline: Inline(MaybeUninit::uninit()),
             large: None,
         }
     }
 
     #[inline(always)]
-    fn fits(message: Layout) -> bool {
+    fn fits_room(&self, message: Layout) -> bool {
+        message.size() <= self.room_layout.size()
+            && message.align() <= self.room_layout.align()
+            && !self.room.is_null()
+    }
+
+    /// Is there room without a block of the heap?
+    #[inline(always)]
+    fn fits(&self, message: Layout) -> bool {
         message.size() <= INLINE && message.align() <= align_of::<Inline>()
+            || self.fits_room(message)
     }
 
     /// Where a message of this layout lies; there must be room for it.
     #[inline(always)]
     fn slot(&mut self, message: Layout) -> *mut u8 {
+        if self.fits_room(message) {
+            return self.room;
+        }
         match &self.large {
-            Some(large) if !Token::fits(message) => large.block.as_ptr(),
+            Some(large) if !self.fits(message) => large.block.as_ptr(),
             _ => self.inline.0.as_mut_ptr().cast(),
         }
     }
 
     /// Makes room for messages of this layout as well.
     fn make_room(&mut self, message: Layout) {
-        if Token::fits(message) {
+        if self.fits(message) {
             return;
         }
         let mut layout = message;
@@ -191,6 +224,14 @@ impl<T> SelectHandle for Sender<T> {
         self.chan().can_send()
     }
 
+    fn address(&self) -> usize {
+        ptr::from_ref(self.chan()).addr()
+    }
+
+    fn ready_or(&self, send: bool, receive: bool, rest: &mut dyn FnMut() -> bool) -> bool {
+        self.chan().ready_or(send, receive, rest)
+    }
+
     fn due(&self) -> Option<Instant> {
         None
     }
@@ -224,7 +265,7 @@ impl<T> SelectHandle for Receiver<T> {
         let layout = Layout::new::<T>();
         match self.source() {
             Source::Chan(chan) => {
-                if !Token::fits(layout) {
+                if !token.fits(layout) {
                     if !chan.can_receive() {
                         return false;
                     }
@@ -272,6 +313,20 @@ impl<T> SelectHandle for Receiver<T> {
             Source::Chan(chan) => chan.can_receive(),
             Source::Clock(clock) => clock.is_due(),
             Source::Never => false,
+        }
+    }
+
+    fn address(&self) -> usize {
+        match self.source() {
+            Source::Chan(chan) => ptr::from_ref(chan).addr(),
+            Source::Clock(_) | Source::Never => 0,
+        }
+    }
+
+    fn ready_or(&self, send: bool, receive: bool, rest: &mut dyn FnMut() -> bool) -> bool {
+        match self.source() {
+            Source::Chan(chan) => chan.ready_or(send, receive, rest),
+            Source::Clock(_) | Source::Never => rest(),
         }
     }
 
@@ -350,9 +405,9 @@ impl Patience {
     }
 }
 
-/// A random number below `bound`, which is not zero.
-#[inline(always)]
-fn random(bound: usize) -> usize {
+/// A random number. Not inlined, as the address of a thread-local must not be kept across suspensions.
+#[inline(never)]
+fn random_bits() -> u64 {
     thread_local! {
         static STATE: Cell<u64> = const { Cell::new(0) };
     }
@@ -365,7 +420,35 @@ fn random(bound: usize) -> usize {
     state ^= state >> 7;
     state ^= state << 17;
     STATE.set(state);
-    (((state >> 32) * bound as u64) >> 32) as usize
+    state >> 32
+}
+
+/// A random number below `bound`, which is not zero.
+#[inline(always)]
+fn random(bound: usize) -> usize {
+    ((random_bits() * bound as u64) >> 32) as usize
+}
+
+/// Pass 1 for a known number of arms: the first of a random permutation for which `attempt` succeeds, or `N`.
+#[inline(always)]
+pub fn first<const N: usize>(biased: bool, mut attempt: impl FnMut(usize) -> bool) -> usize {
+    if N == 2 && !biased {
+        let one = (random_bits() & 1) as usize;
+        if attempt(one) {
+            return one;
+        }
+        return if attempt(1 - one) { 1 - one } else { N };
+    }
+    let mut order: [usize; N] = std::array::from_fn(|i| i);
+    for i in 0..N {
+        if !biased && i + 1 < N {
+            order.swap(i, i + random(N - i));
+        }
+        if attempt(order[i]) {
+            return order[i];
+        }
+    }
+    N
 }
 
 /// The first arm of a random permutation for which something holds. The arms stay where they are: moved in memory, they would be
@@ -414,11 +497,13 @@ fn first_of_many<'a>(
     None
 }
 
-/// Selects an arm: where in `arms` it stands, and what it has got. `None` if there was none to be had in time.
+/// Selects an arm: where in `arms` it stands, and what it has got. `None` if there was none to be had in time. Pass 1 is left out if the arms
+/// have been `tried`.
 pub(super) fn select(
     arms: &mut [Arm<'_>],
     patience: Patience,
     biased: bool,
+    mut tried: bool,
     token: &mut Token,
 ) -> Option<usize> {
     if arms.is_empty() {
@@ -427,10 +512,14 @@ pub(super) fn select(
     let mut gave_way = false;
     loop {
         let deadline = patience.deadline();
-        if let Some(arm) = first_of(arms, biased, |arm| arm.attempt(token, deadline)) {
+        if !tried && let Some(arm) = first_of(arms, biased, |arm| arm.attempt(token, deadline)) {
             return Some(arm);
         }
+        tried = false;
         if patience.is_over() {
+            if any_ready(arms) {
+                continue;
+            }
             return None;
         }
         // If somebody else is ready, it may well make an arm ready: a turn costs less than to wait and to be woken.
@@ -455,6 +544,9 @@ pub(super) fn ready(arms: &mut [Arm<'_>], patience: Patience, biased: bool) -> O
             return Some(arm);
         }
         if patience.is_over() {
+            if any_ready(arms) {
+                continue;
+            }
             return None;
         }
         // That somebody said so does not mean that it still is.
@@ -465,8 +557,28 @@ pub(super) fn ready(arms: &mut [Arm<'_>], patience: Patience, biased: bool) -> O
     }
 }
 
-pub(super) fn new_token() -> Token {
-    Token::new()
+/// How many arms are looked at together; more would take too much stack.
+const TOGETHER: usize = 64;
+
+/// Is there no moment at which none of the arms is ready? To have tried one after the other does not say so: one may have got ready behind our
+/// back, and another, still before us, ceased to be. So nobody may give up before this has said no.
+#[cold]
+fn any_ready(arms: &[Arm<'_>]) -> bool {
+    arms.len() > 1 && arms.len() <= TOGETHER && any_ready_above(arms, 0)
+}
+
+/// As `any_ready`, of the channels above an address. In the order of addresses, so that two who do this cannot hold up each other.
+fn any_ready_above(arms: &[Arm<'_>], lowest: usize) -> bool {
+    let above = arms.iter().filter(|arm| arm.0.address() > lowest);
+    let Some(next) = above.min_by_key(|arm| arm.0.address()) else {
+        return false;
+    };
+    let address = next.0.address();
+    let here = || arms.iter().filter(|arm| arm.0.address() == address);
+    let sends = here().any(|arm| arm.0.role(false) == Role::Send);
+    let receives = here().any(|arm| arm.0.role(false) == Role::Receive);
+    next.0
+        .ready_or(sends, receives, &mut || any_ready_above(arms, address))
 }
 
 #[cold]
