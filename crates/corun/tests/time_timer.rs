@@ -136,13 +136,14 @@ fn of_many_who_wait_one_has_it() {
 fn nothing_is_delivered_twice_or_lost() {
     everywhere(|place| {
         const ROUNDS: usize = 2000;
+        let the_end = now();
         let timer = Arc::new(Timer::new(Duration::ZERO));
         let had = Arc::new(AtomicUsize::new(0));
         let waiters: Vec<_> = (0..2)
             .map(|_| {
                 let (timer, had) = (timer.clone(), had.clone());
                 place.spawn(move || {
-                    while timeout(Duration::from_millis(200), || timer.wait()).is_ok() {
+                    while timer.wait() != the_end {
                         had.fetch_add(1, Ordering::Relaxed);
                     }
                 })
@@ -168,11 +169,41 @@ fn nothing_is_delivered_twice_or_lost() {
             })
             .collect();
         let set: isize = 1 + changers.into_iter().map(common::Task::join).sum::<isize>();
+        // One end for each waiter, none of which replaces what is still to be had.
+        for _ in &waiters {
+            while timer.deadline().is_some() {
+                corun::sleep(Duration::from_micros(50));
+            }
+            assert!(!timer.reset_at(the_end));
+        }
         for waiter in waiters {
             waiter.join();
         }
         assert_eq!(had.load(Ordering::Relaxed) as isize, set);
     });
+}
+
+#[corun::test(start_paused, workers = [1, 2])]
+fn is_an_arm_of_a_select() {
+    let start = now();
+    let (_sender, messages) = corun::channel::unbounded::<()>();
+    let timer = Timer::new(LONG);
+    let select = || {
+        corun::channel::select! {
+            recv(timer.receiver()) -> due => due.ok(),
+            recv(messages) -> _ => None,
+            default(2 * LONG) => None,
+        }
+    };
+    assert_eq!(select(), Some(start + LONG));
+    assert_eq!(timer.try_wait(), Some(start + LONG));
+    assert_eq!(select(), None, "it was had");
+    timer.reset(SHORT);
+    timer.stop();
+    assert_eq!(select(), None);
+    let at = now();
+    timer.reset_at(at);
+    assert_eq!(select(), Some(at));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | wait for a while | [`sleep`], [`sleep_until`] |
 //! | give up anything that takes too long | [`timeout`], [`timeout_at`] |
-//! | have an alarm that can be moved and taken back | [`Timer`] |
+//! | have an alarm that can be moved and taken back | [`Timer`], also in a `select!` |
 //! | do something at a steady pace | [`interval`], [`interval_at`] |
 //! | wait for a time in a `select!` | [`channel::after`](crate::channel::after), [`channel::tick`](crate::channel::tick) |
 //! | test any of this in no time | [`#[corun::test(start_paused)]`](crate::test), [`pause`] |
@@ -26,6 +26,7 @@
 //! assert!(result.is_err());
 //! ```
 
+mod arm;
 pub(crate) mod clock;
 mod interval;
 pub(crate) mod limit;
