@@ -22,6 +22,10 @@ fn a_sleep_takes_exactly_its_time() {
     in_no_time(|| {
         let start = now();
         assert_eq!(now(), start, "it stands still");
+        // The first moments after the start are no exception.
+        sleep(Duration::from_nanos(1));
+        assert_eq!(now() - start, Duration::from_nanos(1));
+        let start = now();
         sleep(HOUR);
         assert_eq!(now() - start, HOUR);
         sleep(Duration::from_nanos(1));

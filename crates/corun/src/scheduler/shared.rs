@@ -119,7 +119,7 @@ impl Shared {
             inbox: Inbox::new(),
             spawned: SpawnList::new(seat.lists()),
             reactor,
-            timers: Mutex::new(Timers::new()),
+            timers: Mutex::new(Timers::new(scheduler.clock.start())),
             bed: Bed::new(),
             switches: AtomicU32::new(0),
             calls: AtomicU32::new(0),

@@ -42,6 +42,7 @@ static USED: AtomicBool = AtomicBool::new(false);
 
 /// The time of one runtime.
 pub(crate) struct Clock {
+    start: Instant,
     mode: AtomicU32,
     /// Held for long, system calls included, but only ever where the clock is or was paused.
     state: SpinLock<State>,
@@ -77,6 +78,7 @@ impl Clock {
             USED.store(true, Ordering::Relaxed);
         }
         Clock {
+            start: now,
             mode: AtomicU32::new(if paused { PAUSED } else { REAL }),
             state: SpinLock::new(State {
                 at: now,
@@ -84,6 +86,11 @@ impl Clock {
                 watchers: Vec::new(),
             }),
         }
+    }
+
+    /// A time before all that it will tell.
+    pub(crate) fn start(&self) -> Instant {
+        self.start
     }
 
     /// Is it, or was it, paused?

@@ -48,6 +48,7 @@ pub(crate) struct Timers {
     free: u32,
     /// How many entries were cancelled.
     cancelled: usize,
+    /// Earlier than all times.
     base: Instant,
 }
 
@@ -57,13 +58,14 @@ unsafe impl Send for Timers {}
 const NONE: u32 = u32::MAX;
 
 impl Timers {
-    pub(crate) fn new() -> Timers {
+    /// `base` is no later than any time that the runtime's clock has told.
+    pub(crate) fn new(base: Instant) -> Timers {
         Timers {
             heap: Vec::new(),
             slots: Vec::new(),
             free: NONE,
             cancelled: 0,
-            base: Instant::now(),
+            base,
         }
     }
 
@@ -250,7 +252,7 @@ mod tests {
     fn fires_in_order_of_deadline_and_never_early() {
         let start = Instant::now();
         let signals: Vec<Signal> = (0..500).map(|_| Signal::new()).collect();
-        let mut timers = Timers::new();
+        let mut timers = Timers::new(start);
         let mut deadlines: Vec<u64> = (0..500).map(mixed).collect();
         let ids: Vec<TimerId> = (deadlines.iter().zip(&signals))
             .map(|(&ms, signal)| timers.insert(start + Duration::from_millis(ms), signal))
@@ -280,7 +282,7 @@ mod tests {
     fn cancelling_a_timer_whose_slot_serves_another_leaves_that_one_alone() {
         let now = Instant::now();
         let (first, second) = (Signal::new(), Signal::new());
-        let mut timers = Timers::new();
+        let mut timers = Timers::new(Instant::now());
         let id = timers.insert(now, &raw const first);
         assert_eq!(timers.fire(now), 1);
         timers.insert(now, &raw const second);
@@ -293,7 +295,7 @@ mod tests {
     fn any_mixture_of_arming_cancelling_and_firing() {
         let start = Instant::now();
         let signals: Vec<Signal> = (0..3000).map(|_| Signal::new()).collect();
-        let mut timers = Timers::new();
+        let mut timers = Timers::new(start);
         let mut armed: Vec<(u64, usize, TimerId)> = Vec::new();
         let mut now = 0;
         for (n, signal) in signals.iter().enumerate() {
@@ -331,7 +333,7 @@ mod tests {
 
     #[test]
     fn times_that_are_out_of_reach() {
-        let mut timers = Timers::new();
+        let mut timers = Timers::new(Instant::now());
         let signals = [Signal::new(), Signal::new()];
         let far = Instant::now() + Duration::from_secs(1 << 40);
         timers.insert(far, &raw const signals[0]);
