@@ -103,7 +103,8 @@ pub fn run<T: Tasks, C: Channel>(workload: &str, args: &mut Args) -> bool {
     true
 }
 
-fn pingpong<T: Tasks, C: Channel>(messages: u64) {
+/// Two tasks that answer each other.
+pub fn pingpong<T: Tasks, C: Channel>(messages: u64) {
     let (there, from_there) = C::channel(Some(0));
     let (back, from_back) = C::channel(Some(0));
     let start = Instant::now();

@@ -1,14 +1,23 @@
-//! The workloads with channels and locks.
+//! The workloads with channels and locks. Those whose names begin with `spread-` have their coroutines dealt out to the two workers.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use corun::JoinHandle;
 use corun::channel::{self, Receiver, Sender};
 use corun::sync::Mutex;
-use corun_bench::Args;
 use corun_bench::channels::blocking::{self, Channel, Lock, Select, Tasks};
+use corun_bench::{Args, report};
 
 /// Runs a workload with channels or locks; panics if it is none of these.
-pub fn workload(name: &str, mut args: Args) {
+pub fn workload(workers: usize, name: &str, mut args: Args) {
     match name {
+        "spread-pingpong" if prepare(workers) => {
+            blocking::pingpong::<Spread, Channels>(args.next())
+        }
+        "spread-crowd" if prepare(workers) => blocking::crowd::<Spread, Channels>(args.next()),
+        "spread-mutex" if prepare(workers) => blocking::mutex::<Spread, Locked>(args.next()),
+        "spread-pingpong" | "spread-crowd" | "spread-mutex" => report(&[]),
         "crowd" => blocking::crowd::<Coroutines, Channels>(args.next()),
         "select" => blocking::select::<Coroutines, Channels>(args.next()),
         "mutex" => blocking::mutex::<Coroutines, Locked>(args.next()),
@@ -24,6 +33,53 @@ impl Tasks for Coroutines {
 
     fn spawn(task: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
         corun::spawn(task)
+    }
+
+    fn join(handle: JoinHandle<()>) {
+        handle.join().expect("no panic");
+    }
+}
+
+/// Deals coroutines out to two workers, where each of them stays: by itself the scheduler often leaves all of them to one.
+struct Spread;
+
+type Task = Box<dyn FnOnce() + Send>;
+
+/// Takes tasks to start on the second worker.
+static AGENT: OnceLock<Sender<(Task, Sender<JoinHandle<()>>)>> = OnceLock::new();
+
+/// Starts the agent on another worker than the caller's. False if there is none.
+fn prepare(workers: usize) -> bool {
+    static STARTED: AtomicBool = AtomicBool::new(false);
+    if workers != 2 {
+        return false;
+    }
+    let (tasks, to_start) = channel::unbounded::<(Task, Sender<JoinHandle<()>>)>();
+    corun::spawn(move || {
+        STARTED.store(true, Ordering::Release);
+        for (task, to) in to_start {
+            to.send(corun::spawn_local(task)).expect("it is waited for");
+        }
+    });
+    // The caller keeps its own worker busy, so the other one starts it.
+    while !STARTED.load(Ordering::Acquire) {
+        std::hint::spin_loop();
+    }
+    AGENT.set(tasks).is_ok()
+}
+
+impl Tasks for Spread {
+    type Handle = JoinHandle<()>;
+
+    fn spawn(task: impl FnOnce() + Send + 'static) -> JoinHandle<()> {
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        if COUNT.fetch_add(1, Ordering::Relaxed) % 2 == 1 {
+            return corun::spawn_local(task);
+        }
+        let (to, handle) = channel::bounded(1);
+        let agent = AGENT.get().expect("it was prepared");
+        agent.send((Box::new(task), to)).expect("it lives");
+        handle.recv().expect("it answers")
     }
 
     fn join(handle: JoinHandle<()>) {

@@ -32,7 +32,7 @@ fn workload(workers: usize, mut args: Args) {
         "echo" => net::echo(),
         "proxy" => net::proxy(args.next()),
         "named" => named::workload(workers, args),
-        other => channels::workload(other, args),
+        other => channels::workload(workers, other, args),
     }
 }
 

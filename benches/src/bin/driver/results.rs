@@ -106,7 +106,7 @@ impl Results {
 
         let mut best: Option<(&str, f64)> = None;
         for (position, Contestant { name, .. }) in family.contestants.iter().enumerate() {
-            if *name == "corun" || *name == LIMIT {
+            if name.starts_with("corun") || *name == LIMIT {
                 continue;
             }
             if let Some(value) = median(position)

@@ -39,6 +39,16 @@ fn contestants(workers: &str, work: &str, share: Option<&str>, but: &[&str]) -> 
         .collect()
 }
 
+/// With corun's coroutines dealt out to both workers, behind corun itself. Nothing with one worker.
+fn and_spread(mut all: Vec<Contestant>, command: &str) -> Vec<Contestant> {
+    let spread = Contestant {
+        name: "corun, spread",
+        command: format!("corun {{point}} spread-{command}"),
+    };
+    all.insert(1, spread);
+    all
+}
+
 /// One and two workers.
 fn workers() -> Vec<Point> {
     let point = |label, argument, cpus| Point {
@@ -77,10 +87,13 @@ pub fn families() -> Vec<Family> {
             "pingpong",
             "Rendezvous ping-pong",
             "Two tasks exchange numbers over two channels of capacity 0. tokio and async-channel have none: theirs have 1. \
-             may's channels are unbounded.",
-            only("4000000"),
-            lower("ns", "ns per message", &[Goal::Value(50.0)]),
-            contestants("1", "pingpong {point}", Some("pingpong 100000"), &[]),
+             may's channels are unbounded. \"corun, spread\": the two are on different workers.",
+            workers(),
+            lower("ns", "ns per message", &[Goal::Value(50.0), Goal::None]),
+            and_spread(
+                contestants("{point}", "pingpong 2000000", Some("pingpong 100000"), &[]),
+                "pingpong 100000",
+            ),
         ),
         row(
             "buffered",
@@ -98,14 +111,18 @@ pub fn families() -> Vec<Family> {
         row(
             "crowd",
             "Buffered, 8 to 8",
-            "Eight tasks send and eight receive over one channel of capacity 128 (may: unbounded).",
+            "Eight tasks send and eight receive over one channel of capacity 128 (may: unbounded). corun often leaves all of \
+             them to one worker; \"corun, spread\" has half of each kind on either.",
             workers(),
             higher("mps", "million messages per second", &[Goal::Value(60.0)]),
-            contestants(
-                "{point}",
-                "crowd 8000000",
-                Some("crowd 2000000"),
-                &["tokio", "std on threads"],
+            and_spread(
+                contestants(
+                    "{point}",
+                    "crowd 8000000",
+                    Some("crowd 2000000"),
+                    &["tokio", "std on threads"],
+                ),
+                "crowd 2000000",
             ),
         ),
         row(
@@ -142,7 +159,7 @@ pub fn families() -> Vec<Family> {
         row(
             "mutex",
             "Mutex, 64 tasks",
-            "64 tasks lock a mutex, count, and unlock it, again and again.",
+            "64 tasks lock a mutex, count, and unlock it, again and again. \"corun, spread\": 32 of them on either worker.",
             workers(),
             lower(
                 "ns",
@@ -151,6 +168,7 @@ pub fn families() -> Vec<Family> {
             ),
             vec![
                 ("corun", "corun {point} mutex 10000000"),
+                ("corun, spread", "corun {point} spread-mutex 10000000"),
                 ("tokio", "tokio_channels {point} tokio mutex 2000000"),
                 ("may", "may {point} mutex 3000000"),
                 ("Go", "gopeer {point} mutex 10000000"),
