@@ -38,7 +38,7 @@ use super::buffer::{self, Buffer};
 use super::error::{RecvTimeoutError, SendTimeoutError, TryRecvError, TrySendError};
 use super::lock::{self, Lock};
 use super::waiter::{Queue, Role, State, Waiter};
-use crate::primitive::atomic::{AtomicBool, AtomicU32};
+use crate::primitive::atomic::AtomicU32;
 use crate::scheduler::signal::{Signal, Wakeup};
 use crate::scheduler::{give_way, in_coroutine};
 use crate::time::limit::Limit;
@@ -56,8 +56,8 @@ pub(super) struct Chan<T> {
     inner: Lock<Inner<T>>,
     pub(super) senders: AtomicU32,
     pub(super) receivers: AtomicU32,
-    /// Set by the last of the one side; the last of the other frees the channel.
-    pub(super) one_side_gone: AtomicBool,
+    /// How many of the two sides there are: whose last leaves last frees the channel.
+    pub(super) sides: AtomicU32,
 }
 
 pub(super) struct Inner<T> {
@@ -225,7 +225,7 @@ impl<T> Chan<T> {
             inner: Lock::new(Inner::new(capacity)),
             senders: AtomicU32::new(1),
             receivers: AtomicU32::new(1),
-            one_side_gone: AtomicBool::new(false),
+            sides: AtomicU32::new(2),
         }
     }
 

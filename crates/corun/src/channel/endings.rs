@@ -157,7 +157,7 @@ impl<T> Chan<T> {
     unsafe fn leave(this: *const Chan<T>) {
         // SAFETY: the first of the two sides leaves the channel to the other; the second is alone.
         unsafe {
-            if (*this).one_side_gone.swap(true, Ordering::AcqRel) {
+            if (*this).sides.fetch_sub(1, Ordering::AcqRel) == 1 {
                 drop(Box::from_raw(this.cast_mut()));
             }
         }

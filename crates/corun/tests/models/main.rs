@@ -6,6 +6,8 @@
 #![cfg(target_arch = "x86_64")]
 
 #[allow(dead_code, reason = "the models use a part of the real files")]
+mod channel;
+#[allow(dead_code, reason = "as above")]
 mod coroutine;
 mod platform;
 #[allow(

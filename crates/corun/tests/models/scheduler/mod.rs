@@ -21,6 +21,34 @@ pub use crate::reactor::stand_ins::with_reactor;
 /// Turns do not matter here.
 pub fn safepoint() {}
 
+/// There is nobody else to give way to.
+pub fn give_way() -> bool {
+    false
+}
+
+/// The models of channels run on plain threads.
+pub fn in_coroutine() -> bool {
+    false
+}
+
+/// As soon as possible, for the sake of short models.
+pub const BIAS_AFTER: u32 = 1;
+
+loom::thread_local! {
+    static ADDRESS: std::cell::Cell<usize> = std::cell::Cell::new(0);
+}
+
+/// Makes the thread count as the worker with this address while `body` runs.
+pub fn as_worker(address: usize, body: impl FnOnce()) {
+    ADDRESS.with(|cell| cell.set(address));
+    body();
+    ADDRESS.with(|cell| cell.set(0));
+}
+
+pub fn worker_address() -> usize {
+    ADDRESS.with(std::cell::Cell::get)
+}
+
 /// Stacks are not far away here.
 pub fn prefetch_frames() {}
 

@@ -7,6 +7,15 @@ pub mod timer;
 
 pub use clock::now;
 
+/// No model sleeps.
+pub fn sleep(_: std::time::Duration) {
+    unreachable!("no model sleeps");
+}
+
+pub fn sleep_until(_: std::time::Instant) {
+    unreachable!("no model sleeps");
+}
+
 mod timer_model;
 
 mod pause {
