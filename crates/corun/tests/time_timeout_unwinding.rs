@@ -162,6 +162,53 @@ fn a_panic_is_not_disturbed() {
     });
 }
 
+/// `thread::panicking` speaks of the thread, and so of a coroutine that waits in a destructor while others of its thread run.
+#[test]
+fn a_panic_of_another_coroutine_is_not_ones_own() {
+    let runtime = corun::Runtime::builder().workers(1).build().unwrap();
+    runtime.block_on(|| {
+        let begun = corun::time::now();
+        let waiters = [
+            corun::spawn(|| timeout(5 * SHORT, corun::park).is_err()),
+            corun::spawn(|| timeout(5 * SHORT, || corun::sleep(LONG)).is_err()),
+            corun::spawn(|| {
+                let endless = corun::spawn(|| corun::sleep(100 * SHORT));
+                timeout(5 * SHORT, || endless.join()).is_err()
+            }),
+            corun::spawn(|| timeout(5 * SHORT, || timeout(LONG, corun::park)).is_err()),
+        ];
+        corun::yield_now();
+        let (woken, wake) = (corun::current(), std::sync::Arc::new(AtomicUsize::new(0)));
+        let panicking = corun::spawn({
+            let wake = wake.clone();
+            move || {
+                let _slow = OnDrop(|| {
+                    wake.store(1, Ordering::Relaxed);
+                    woken.unpark();
+                    while wake.load(Ordering::Relaxed) != 2 {
+                        corun::park();
+                    }
+                });
+                resume_unwind(Box::new("its own"));
+            }
+        });
+        while wake.load(Ordering::Relaxed) != 1 {
+            corun::park();
+        }
+        assert!(std::thread::panicking());
+        for waiter in waiters {
+            assert!(waiter.join().unwrap());
+        }
+        assert!(corun::time::now() - begun >= 5 * SHORT);
+        wake.store(2, Ordering::Relaxed);
+        panicking.coroutine().unpark();
+        assert_eq!(
+            panicking.join().unwrap_err().downcast_ref(),
+            Some(&"its own")
+        );
+    });
+}
+
 #[test]
 fn a_scope_waits_for_its_children_first() {
     everywhere(|_| {

@@ -8,9 +8,10 @@
 //!   calls `Limit::expired`. If the deadline was a scope's, that unwinds to the *outermost* scope whose time is up.
 //! - The payload carries the number of the scope that it is for. The scope takes it, and gives everything else on. So code in between
 //!   that catches panics delays it until the next wait, which unwinds again: the scope is still there, and its time is still up.
-//! - Nothing unwinds while the thread is panicking: a destructor that waits would end the process. (`thread::panicking` counts for the
-//!   thread. While one coroutine waits in a destructor during a panic, others of its thread are not limited either, in waits that
-//!   begin then. The alternative is to end the process if the guess is wrong.)
+//! - A wait that begins while the thread is panicking is not limited: to unwind out of a destructor that waits would end the process.
+//!   (`thread::panicking` counts for the thread. While one coroutine waits in a destructor during a panic, waits of others that begin then are
+//!   not limited either. The alternative is to end the process if the guess is wrong. Waits that have begun before are limited, as a
+//!   coroutine cannot begin to panic while it waits.)
 //! - An operation that has succeeded, or need not wait, never unwinds: no value is lost.
 //!
 //! With `panic = "abort"` nothing can unwind. There a limit knows the caller's own deadline only, except for I/O, which has an error to
@@ -139,7 +140,7 @@ impl Drop for Entered<'_> {
     }
 }
 
-/// The innermost scope of the caller, if it has one and may unwind.
+/// The innermost scope of the caller, if it has one.
 #[inline]
 fn innermost() -> Option<&'static CancelScope> {
     let scope = match Worker::current().filter(|worker| worker.running().is_some()) {
@@ -147,12 +148,9 @@ fn innermost() -> Option<&'static CancelScope> {
         Some(worker) => worker.control()?.scope.get(),
         None => OF_THREAD.get(),
     };
-    if scope.is_null() || thread::panicking() {
-        return None;
-    }
     // SAFETY: a scope that is linked is alive: the frame of its `timeout` is one of the caller's callers. The reference is used by this
     // module alone, in calls that end before that frame does.
-    Some(unsafe { &*scope })
+    unsafe { scope.as_ref() }
 }
 
 /// Until when the caller may wait.
@@ -179,7 +177,7 @@ impl Limit {
     /// As `new`, for an operation that can return an error where nothing can unwind.
     #[inline]
     pub(crate) fn for_io(own: Option<Instant>) -> Limit {
-        match innermost() {
+        match innermost().filter(|_| !thread::panicking()) {
             Some(scope) if own.is_none_or(|own| scope.earliest < own) => Limit {
                 deadline: Some(scope.earliest),
                 of_scope: true,
@@ -225,6 +223,7 @@ impl Limit {
         if CAN_UNWIND
             && let Some(scope) = innermost()
             && scope.earliest <= now()
+            && !thread::panicking()
         {
             unwind();
         }
@@ -232,12 +231,15 @@ impl Limit {
 }
 
 /// Unwinds to the outermost scope whose time is up.
+///
+/// The caller was not panicking when it began to wait, and so is not now. `thread::panicking` may say otherwise, because of a coroutine
+/// that ran meanwhile; but what ends the process is to unwind out of a destructor that runs because of a panic, and there is none here.
 #[cold]
 #[inline(never)]
-fn unwind() {
+fn unwind() -> ! {
     let now = now();
-    let mut target = None;
     let mut next = innermost();
+    let mut target = next;
     while let Some(scope) = next {
         if scope.deadline <= now {
             target = Some(scope);
@@ -245,7 +247,9 @@ fn unwind() {
         // SAFETY: outer scopes are alive as long as inner ones.
         next = unsafe { scope.outer.as_ref() };
     }
-    let Some(target) = target else { return };
+    let Some(target) = target else {
+        unreachable!("the deadline was that of a scope");
+    };
     if target.number.get() == 0 {
         static DRAWN: AtomicU64 = AtomicU64::new(0);
         target.number.set(DRAWN.fetch_add(1, Ordering::Relaxed) + 1);
