@@ -22,7 +22,8 @@ benches/run yield echo      # some rows only, printed and not written
 
 All on core 0 with one worker, unless a row says otherwise; the load generator has core 1. System allocator for all, default
 settings, optimised builds with link-time optimisation. tokio is its current_thread runtime, tokio mt its multi_thread one; smol
-is one `Executor` run by its threads. *raw epoll* is a loop of our own over bare system calls, the limit of the socket rows.
+is one `Executor` run by its threads. The channels of kanal, flume, async-channel and tokio run on tokio: current_thread for one worker,
+multi_thread for two. *raw epoll* is a loop of our own over bare system calls, the limit of the socket rows.
 
 ";
 
