@@ -228,7 +228,7 @@ impl Clock {
 }
 
 /// The present time, by the clock that everything in this crate goes by: the system's, as [`Instant::now`], unless the caller is
-/// a coroutine of a runtime whose clock was [paused](pause).
+/// a coroutine of a runtime whose clock was [paused](crate::time::pause()).
 ///
 /// # Examples
 /// ```
