@@ -29,6 +29,11 @@ pub(crate) fn light() {
     }
 }
 
+/// Do light fences cost nothing?
+pub(crate) fn are_cheap() -> bool {
+    ASYMMETRIC.load(Ordering::Relaxed)
+}
+
 /// The side that pays.
 #[cold]
 pub(crate) fn heavy() {

@@ -28,7 +28,8 @@ use super::raw_mutex::RawMutex;
 /// # Policy
 /// Who finds the mutex free takes it, even if others wait (barging). Those wait in order of arrival, and when one has waited for a
 /// millisecond and lost again, the mutex is handed over in order until the queue has recovered. So throughput is that of an unfair lock and
-/// the wait of each is bounded. An uncontended `lock` is one atomic exchange, and the unlock a plain store.
+/// the wait of each is bounded. An uncontended `lock` is one atomic exchange, and the unlock a plain store; for a mutex that only one worker or
+/// thread has used for a while both are plain stores, until another one comes.
 ///
 /// # Examples
 /// ```

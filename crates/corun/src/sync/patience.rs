@@ -7,6 +7,11 @@ pub(super) fn looks() -> u32 {
     40
 }
 
+/// How often in a row a thread has to lock a mutex for it to be at home there.
+pub(super) fn times_to_settle() -> u32 {
+    64
+}
+
 /// See the policy in `mutex.rs`.
 const LIMIT: Duration = Duration::from_millis(1);
 

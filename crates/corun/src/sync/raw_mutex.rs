@@ -24,24 +24,48 @@
 //!   linked again.
 //! - Only the owner's thread unlocks, as guards are not `Send`. (So migratable coroutines must not hold one while they migrate.)
 //!
-//! # Rejected
-//! - Owner and waiters in one word, as in Go: the unlock is an exchange then. With it lock and unlock took 12 ns here, without it 6.5.
-//! - A waiting list elsewhere, by address: a waiter is found by hashing, under a lock that mutexes share.
+//! # Home
+//! Most mutexes are used by one thread for long, or for ever: those of coroutines that share a worker above all. A mutex that one thread has locked
+//! many times in a row, and no other before, makes that thread its *home*, for which to lock and to unlock are plain stores to `inside`.
+//! - `home` goes from NOBODY to a thread's number, to LEAVING, to SHARED, and stays there. It becomes a thread's number while that thread
+//!   has the mutex by `owner`.
+//! - `inside` is written by the home thread alone. While `home` is a thread's number, only that thread has the mutex, by `inside`.
+//! - The home thread stores to `inside`, has a light fence, and looks whether it is at home still. Any other thread that comes sets LEAVING, under the
+//!   lock of the queue, has a heavy fence, and looks at `inside`. So either the home thread learns of it, or the other one sees that it
+//!   is inside; and then makes it the owner by `owner`. Home threads that learn of it wait for the lock of the queue and see.
+//! - Others exchange `owner` first and look at `home` afterwards: if it is not SHARED or NOBODY then, they put `owner` back, having done
+//!   nothing. So to become the owner on behalf of the home thread has to wait for them to do so.
+//! - Waiters on the home thread link themselves in the queue without fences. Others make it leave before they do, or did so before it became
+//!   a home, and are called by the unlock that followed.
 //!
-//! Checked by the models of `tests/models/sync/mutex.rs`, with seeded mistakes.
+//! A mutex leaves home once, for the price of one heavy fence.
+//!
+//! # Rejected
+//! - Owner and waiters in one word, as in Go: the unlock is an exchange then. With it lock and unlock took 12 ns here, without it 6.5, at home 2.5.
+//! - A waiting list elsewhere, by address: a waiter is found by hashing, under a lock that mutexes share.
+//! - A home from the first lock on: mutexes that live shortly and are shared would pay for leaving it.
+//!
+//! Checked by the models of `tests/models/sync/exclusion.rs`, with seeded mistakes.
+
+use std::cell::Cell;
 
 use crate::platform::fences;
 use crate::primitive::atomic::{AtomicU32, AtomicUsize, Ordering};
-use crate::primitive::{constructor, hint};
+use crate::primitive::{constructor, hint, thread};
 use crate::scheduler;
-use crate::scheduler::lock::SpinLock;
+use crate::scheduler::lock::{SpinGuard, SpinLock};
 use crate::time::limit::Limit;
 
-use super::patience::{Patience, looks};
+use super::patience::{self, Patience, looks};
 use super::place;
 use super::waiters::{Waiter, Waiters};
 
 const FREE: usize = 0;
+
+/// What `home` holds but for a thread's number: those are even and larger.
+const NOBODY: usize = 0;
+const LEAVING: usize = 1;
+const SHARED: usize = 3;
 
 /// What `attention` asks the unlocking side for.
 const NOTHING: u32 = 0;
@@ -51,8 +75,16 @@ const HAND_OVER: u32 = 2;
 pub(super) struct RawMutex {
     owner: AtomicUsize,
     attention: AtomicU32,
+    home: AtomicUsize,
+    /// The home thread's number while one of its coroutines has the mutex.
+    inside: AtomicUsize,
+    /// Who had it last, and how often in a row. Used by the owner, while `home` is NOBODY.
+    last: Cell<(usize, u32)>,
     queue: SpinLock<Queue>,
 }
+
+// SAFETY: `last` is used by the owner alone.
+unsafe impl Sync for RawMutex {}
 
 struct Queue {
     waiters: Waiters,
@@ -89,6 +121,9 @@ impl RawMutex {
             RawMutex {
                 owner: AtomicUsize::new(FREE),
                 attention: AtomicU32::new(NOTHING),
+                home: AtomicUsize::new(NOBODY),
+                inside: AtomicUsize::new(FREE),
+                last: Cell::new((FREE, 0)),
                 queue: SpinLock::new(Queue {
                     waiters: Waiters::new(),
                     in_flight: false,
@@ -118,16 +153,150 @@ impl RawMutex {
 
     #[inline(always)]
     fn take(&self, me: usize) -> bool {
-        // Acquire pairs with the release of `unlock`.
+        if self.home.load(Ordering::Relaxed) == me {
+            return self.take_at_home(me);
+        }
+        // Acquire pairs with the release of `unlock_owner`.
         self.owner
             .compare_exchange(FREE, me, Ordering::Acquire, Ordering::Relaxed)
             .is_ok()
+            // Acquire pairs with the release of `leave_home`: it was left before.
+            && (self.home.load(Ordering::Acquire) == SHARED || self.settle_home(me))
+    }
+
+    #[inline(always)]
+    fn take_at_home(&self, me: usize) -> bool {
+        if self.inside.load(Ordering::Relaxed) != FREE {
+            return false;
+        }
+        self.inside.store(me, Ordering::Relaxed);
+        // Pairs with the heavy fence in `leave_home`.
+        fences::light();
+        self.home.load(Ordering::Relaxed) == me || self.take_having_left(me)
+    }
+
+    /// The mutex has left home meanwhile: either whoever did it has found the caller inside, or the caller is not.
+    #[cold]
+    #[inline(never)]
+    fn take_having_left(&self, me: usize) -> bool {
+        drop(self.queue.lock());
+        self.inside.store(FREE, Ordering::Relaxed);
+        // No other coroutine of this thread can have become the owner meanwhile, as none has run.
+        self.owner.load(Ordering::Acquire) == me || self.take(me)
+    }
+
+    /// The caller has exchanged `owner`, and finds that the mutex is not shared. Returns whether it has the mutex.
+    #[cold]
+    #[inline(never)]
+    fn settle_home(&self, me: usize) -> bool {
+        if self.home.load(Ordering::Acquire) == NOBODY {
+            let (last, times) = self.last.get();
+            let times = if last == me { times + 1 } else { 0 };
+            self.last.set((me, times));
+            if times >= patience::times_to_settle() {
+                // Nobody else has ever had it since; with full fences there is nothing to win.
+                let home = if fences::are_cheap() { me } else { SHARED };
+                self.home.store(home, Ordering::Release);
+            }
+            return true;
+        }
+        // It is somebody's home: not to be had by `owner`.
+        self.owner.store(FREE, Ordering::Release);
+        self.leave_home();
+        self.take(me)
+    }
+
+    /// Makes it a mutex that all threads share, or waits until somebody else has.
+    #[cold]
+    fn leave_home(&self) {
+        let _queue = self.queue.lock();
+        let home = self.home.load(Ordering::Relaxed);
+        if matches!(home, NOBODY | SHARED) {
+            return;
+        }
+        self.home.store(LEAVING, Ordering::Relaxed);
+        // Pairs with the light fences of the home thread.
+        fences::heavy();
+        // Acquire pairs with the release of the home thread's last unlock.
+        if self.inside.load(Ordering::Acquire) != FREE {
+            // Others put back what they have exchanged in a few instructions.
+            while self
+                .owner
+                .compare_exchange(FREE, home, Ordering::Relaxed, Ordering::Relaxed)
+                .is_err()
+            {
+                thread::yield_now();
+            }
+        }
+        // Release: whoever sees it sees what the home thread did.
+        self.home.store(SHARED, Ordering::Release);
     }
 
     /// # Safety
     /// The caller has the mutex, on the thread that locked it.
     #[inline(always)]
     pub(super) unsafe fn unlock(&self) {
+        let inside = self.inside.load(Ordering::Relaxed);
+        if inside != FREE && inside == place::thread() {
+            self.unlock_at_home(inside);
+        } else {
+            self.unlock_owner();
+        }
+    }
+
+    #[inline(always)]
+    fn unlock_at_home(&self, me: usize) {
+        // Those who wait on this thread have said so before, and all others come after the mutex has left home.
+        if self.attention.load(Ordering::Relaxed) != NOTHING {
+            return self.unlock_at_home_waited_for(me);
+        }
+        self.inside.store(FREE, Ordering::Release);
+        // Pairs with the heavy fence in `leave_home`.
+        fences::light();
+        if self.home.load(Ordering::Relaxed) != me {
+            self.unlock_having_left(me);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unlock_having_left(&self, me: usize) {
+        drop(self.queue.lock());
+        self.inside.store(FREE, Ordering::Relaxed);
+        // Whoever made it leave home may have found the caller inside.
+        if self.owner.load(Ordering::Relaxed) == me {
+            self.unlock_owner();
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn unlock_at_home_waited_for(&self, me: usize) {
+        let mut queue = self.queue.lock();
+        if self.home.load(Ordering::Relaxed) != me {
+            drop(queue);
+            return self.unlock_having_left(me);
+        }
+        // Under the lock of the queue it does not leave home.
+        let mut wakeup = None;
+        while queue.starving && wakeup.is_none() && queue.waiters.first_wants() == Some(me) {
+            // The heir is of the same thread, which stays inside.
+            wakeup = queue.waiters.grant_first();
+        }
+        if wakeup.is_none() {
+            queue.starving = false;
+            self.inside.store(FREE, Ordering::Release);
+        }
+        self.attention.store(queue.attention(), Ordering::Relaxed);
+        drop(queue);
+        match wakeup {
+            Some(wakeup) => wakeup.wake(),
+            None => self.call_first(),
+        }
+    }
+
+    #[inline(always)]
+    fn unlock_owner(&self) {
         if self.attention.load(Ordering::Relaxed) == HAND_OVER && self.hand_over() {
             return;
         }
@@ -144,7 +313,9 @@ impl RawMutex {
     #[inline(never)]
     fn hand_over(&self) -> bool {
         let mut queue = self.queue.lock();
-        if !queue.starving {
+        // It may have become the caller's home since it locked: then it is not to be had by `owner`.
+        let at_home = !matches!(self.home.load(Ordering::Relaxed), NOBODY | SHARED);
+        if !queue.starving || at_home {
             return false;
         }
         while let Some(heir) = queue.waiters.first_wants() {
@@ -168,12 +339,15 @@ impl RawMutex {
     #[cold]
     #[inline(never)]
     fn call_first(&self) {
-        let mut queue = self.queue.lock();
+        self.call(self.queue.lock());
+    }
+
+    fn call(&self, mut queue: SpinGuard<'_, Queue>) {
         // Whoever has it now sees to the queue when it unlocks.
         if self.owner.load(Ordering::Relaxed) != FREE {
             return;
         }
-        while queue.attention() != NOTHING {
+        while !queue.in_flight && !queue.waiters.is_empty() {
             if let Some(wakeup) = queue.waiters.call_first() {
                 queue.in_flight = true;
                 self.attention.store(NOTHING, Ordering::Relaxed);
@@ -210,6 +384,9 @@ impl RawMutex {
 
     /// Waits a moment for an owner on another thread.
     fn look(&self, me: usize) -> bool {
+        if self.inside.load(Ordering::Relaxed) == me {
+            return false;
+        }
         for _ in 0..looks() {
             match self.owner.load(Ordering::Relaxed) {
                 FREE => {
@@ -243,12 +420,14 @@ impl RawMutex {
             }
             self.attention.store(queue.attention(), Ordering::Relaxed);
         }
-        if self.owner.load(Ordering::Relaxed) != me {
-            // Pairs with the light fence in `unlock`.
+        let on_this_thread = [&self.owner, &self.inside]
+            .into_iter()
+            .any(|thread| thread.load(Ordering::Relaxed) == me);
+        if !on_this_thread {
+            // Pairs with the light fence in `unlock_owner`.
             fences::heavy();
-            if self.owner.load(Ordering::Relaxed) == FREE && self.take_linked(me, &waiter, patience)
-            {
-                return Waited::Locked;
+            if self.owner.load(Ordering::Relaxed) == FREE && self.is_called(&waiter) {
+                return Waited::Called;
             }
         }
         if !waiter.signal.wait_until(limit.deadline()) {
@@ -267,15 +446,22 @@ impl RawMutex {
         Waited::Called
     }
 
-    /// The mutex has become free while the waiter was being linked, and perhaps nobody has seen it.
-    fn take_linked(&self, me: usize, waiter: &Waiter, patience: &Patience) -> bool {
+    /// The mutex has become free while the waiter was being linked, and perhaps nobody has seen it: so the first one is to be called. Is
+    /// that the caller?
+    #[cold]
+    fn is_called(&self, waiter: &Waiter) -> bool {
         let mut queue = self.queue.lock();
-        // If it is not linked any more, it has been woken. If the mutex is taken again, it will be unlocked after the heavy fence.
-        if !waiter.is_linked() || !self.take(me) {
+        // If it is not linked any more, it is being woken.
+        if !waiter.is_linked() {
+            return false;
+        }
+        if !queue.waiters.is_first(waiter) {
+            self.call(queue);
             return false;
         }
         queue.waiters.remove(waiter);
-        self.settle(&mut queue, patience);
+        queue.in_flight = true;
+        self.attention.store(queue.attention(), Ordering::Relaxed);
         true
     }
 

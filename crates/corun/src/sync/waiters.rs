@@ -117,6 +117,10 @@ impl Waiters {
         unsafe { self.first.as_ref() }.map(Waiter::wants)
     }
 
+    pub(super) fn is_first(&self, waiter: &Waiter) -> bool {
+        ptr::eq(self.first, waiter)
+    }
+
     /// # Safety
     /// The waiter must be in no list, and stay where it is until it was unlinked.
     pub(super) unsafe fn push_back(&mut self, waiter: &Waiter) {

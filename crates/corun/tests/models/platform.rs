@@ -10,6 +10,10 @@ pub mod fork {
 pub mod fences {
     use crate::primitive::atomic::{Ordering, fence};
 
+    pub fn are_cheap() -> bool {
+        true
+    }
+
     pub fn light() {
         fence(Ordering::SeqCst);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use loom::thread;
 
 use super::Data;
-use super::patience::set_exhausted;
+use super::patience::{set_exhausted, with_homes};
 use super::raw_mutex::RawMutex;
 use crate::check;
 use crate::primitive::{Mistake, with_mistake};
@@ -76,35 +76,34 @@ fn a_coroutine_and_a_thread() {
 }
 
 /// One that was woken and has lost against one that barged in: `starves` decides whether it is handed over then.
-fn three_threads(starves: bool) {
-    check(2, move || {
+fn three_threads(starves: bool, switches: usize, times: u32) {
+    check(switches, move || {
         set_exhausted(starves);
         let guarded = Guarded::new((RawMutex::new(), Data::default()));
         let others = [adds(&guarded, 1), adds(&guarded, 1)];
-        lock_and_add(&guarded);
-        lock_and_add(&guarded);
+        (0..times).for_each(|_| lock_and_add(&guarded));
         for other in others {
             other.join().unwrap();
         }
-        ends_with(&guarded, 4);
+        ends_with(&guarded, 2 + times);
         set_exhausted(false);
     });
 }
 
 #[test]
 fn barging_leaves_nobody_behind() {
-    three_threads(false);
+    three_threads(false, 2, 1);
 }
 
 #[test]
 fn a_starving_mutex_is_handed_over() {
-    three_threads(true);
+    three_threads(true, 2, 1);
 }
 
 #[test]
 #[should_panic(expected = "Causality violation")]
 fn a_mutex_that_is_handed_over_by_relaxed_operations_does_not_exclude() {
-    with_mistake(Mistake::Relaxed, || three_threads(true));
+    with_mistake(Mistake::Relaxed, || three_threads(true, 2, 1));
 }
 
 /// A waiter's deadline comes at any time: it has the mutex, or it has gone, and nobody else waits for ever.
@@ -142,4 +141,48 @@ fn a_wait_that_is_given_up_loses_nothing() {
 #[test]
 fn nor_does_one_for_a_starving_mutex() {
     given_up(true);
+}
+
+/// One thread is at home, and another one makes the mutex leave: before, while and after the first is inside.
+fn left_by_another() {
+    check(3, || {
+        let guarded = Guarded::new((RawMutex::new(), Data::default()));
+        let other = adds(&guarded, 1);
+        lock_and_add(&guarded);
+        lock_and_add(&guarded);
+        other.join().unwrap();
+        ends_with(&guarded, 3);
+    });
+}
+
+#[test]
+fn a_mutex_that_leaves_home_excludes_and_wakes() {
+    with_homes(left_by_another);
+}
+
+#[test]
+#[should_panic]
+fn without_fences_two_are_inside() {
+    with_homes(|| with_mistake(Mistake::NoFences, left_by_another));
+}
+
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn with_relaxed_operations_two_are_inside() {
+    with_homes(|| with_mistake(Mistake::Relaxed, left_by_another));
+}
+
+#[test]
+fn three_threads_and_a_home() {
+    with_homes(|| three_threads(false, 1, 2));
+}
+
+#[test]
+fn three_threads_and_a_home_where_one_starves() {
+    with_homes(|| three_threads(true, 1, 2));
+}
+
+#[test]
+fn a_wait_for_a_mutex_with_a_home_that_is_given_up_loses_nothing() {
+    with_homes(|| given_up(false));
 }

@@ -50,6 +50,27 @@ pub mod patience {
         static EXHAUSTED: Cell<bool> = const { Cell::new(false) };
     }
 
+    thread_local! {
+        static TIMES_TO_SETTLE: Cell<u32> = const { Cell::new(u32::MAX) };
+    }
+
+    pub fn times_to_settle() -> u32 {
+        TIMES_TO_SETTLE.get()
+    }
+
+    /// Runs a model with mutexes that have a home as soon as they are locked.
+    pub fn with_homes(run: impl FnOnce()) {
+        struct Undo;
+        impl Drop for Undo {
+            fn drop(&mut self) {
+                TIMES_TO_SETTLE.set(u32::MAX);
+            }
+        }
+        TIMES_TO_SETTLE.set(0);
+        let _undo = Undo;
+        run();
+    }
+
     /// From now on, waiters have waited for long or not. (Loom runs all threads of a model on one.)
     pub fn set_exhausted(exhausted: bool) {
         EXHAUSTED.set(exhausted);
