@@ -18,12 +18,16 @@ mod iter;
 mod lock;
 #[path = "../../../src/channel/receiver.rs"]
 mod receiver;
+#[path = "../../../src/channel/receiving.rs"]
+mod receiving;
 #[path = "../../../src/channel/select.rs"]
 mod select;
 #[path = "../../../src/channel/selection.rs"]
 mod selection;
 #[path = "../../../src/channel/sender.rs"]
 mod sender;
+#[path = "../../../src/channel/sending.rs"]
+mod sending;
 #[path = "../../../src/channel/waiter.rs"]
 mod waiter;
 
