@@ -7,7 +7,8 @@ thread_local! {
     static PLACE: u64 = const { 0 };
 }
 
-/// A number that no other living thread has, and which is not 0 and even.
+/// A number that no other living thread has, larger than 0 and even. A thread that has it from one that has ended comes after that one: whoever
+/// gives memory out again sees to it. So to the locks the two are one thread.
 #[inline(always)]
 pub(super) fn thread() -> usize {
     PLACE.with(|place| std::ptr::from_ref(place).addr())
