@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use channels::{CAPACITIES, Counted, channel, spawn_waiting};
+use channels::{CAPACITIES, channel, spawn_waiting};
 use corun::channel::{RecvError, Select, SendError, TrySendError, bounded, select, unbounded};
 
 fn no_message() -> u32 {
@@ -123,28 +123,6 @@ fn an_operation_that_is_dropped_panics_and_gives_back() {
     }));
     assert!(outcome.is_err());
     assert_eq!(receiver.try_recv(), Ok(7));
-}
-
-#[corun::test(workers = [1, 2, 4, 16])]
-fn a_message_whose_drop_panics_does_not_keep_the_others_alive() {
-    struct Bomb(Option<Counted>);
-    impl Drop for Bomb {
-        fn drop(&mut self) {
-            if self.0.is_none() && !std::thread::panicking() {
-                std::panic::resume_unwind(Box::new("on purpose"));
-            }
-        }
-    }
-    for capacity in [Some(5), None] {
-        let drops = Arc::new(AtomicUsize::new(0));
-        let (sender, receiver) = channel(capacity);
-        sender.send(Bomb(Some(Counted(drops.clone())))).unwrap();
-        sender.send(Bomb(None)).unwrap();
-        sender.send(Bomb(Some(Counted(drops.clone())))).unwrap();
-        drop(sender);
-        assert!(catch_unwind(AssertUnwindSafe(|| drop(receiver))).is_err());
-        assert_eq!(drops.load(Ordering::SeqCst), 2, "capacity {capacity:?}");
-    }
 }
 
 #[corun::test(workers = [1, 2, 4, 16])]

@@ -87,6 +87,30 @@ fn the_choice_among_ready_operations_of_a_dynamic_select_is_uniform() {
 }
 
 #[corun::test(workers = [1, 2, 4, 16])]
+fn the_choice_is_uniform_for_a_waiting_select_as_well() {
+    for capacity in [0, 1] {
+        let (sender, receiver) = bounded(capacity);
+        let selecting = corun::spawn(move || {
+            for _ in 0..TRIALS {
+                // It waits, as the other side is never faster.
+                select! {
+                    send(sender, 0) -> sent => sent.unwrap(),
+                    send(sender, 1) -> sent => sent.unwrap(),
+                    send(sender, 2) -> sent => sent.unwrap(),
+                }
+            }
+        });
+        let mut counts = [0; 3];
+        for arm in receiver {
+            let arm: usize = arm;
+            counts[arm] += 1;
+        }
+        selecting.join().unwrap();
+        assert_uniform(&counts);
+    }
+}
+
+#[corun::test(workers = [1, 2, 4, 16])]
 fn a_biased_select_takes_the_first_that_is_ready() {
     let (sender, receiver) = unbounded();
     let (other, second) = unbounded();

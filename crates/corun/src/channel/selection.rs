@@ -497,6 +497,12 @@ fn first_of_many<'a>(
     None
 }
 
+fn shuffle(arms: &mut [Arm<'_>]) {
+    for i in 1..arms.len() {
+        arms.swap(i, random(i + 1));
+    }
+}
+
 /// Selects an arm: where in `arms` it stands, and what it has got. `None` if there was none to be had in time. Pass 1 is left out if the arms
 /// have been `tried`.
 pub(super) fn select(
@@ -525,6 +531,10 @@ pub(super) fn select(
         // If somebody else is ready, it may well make an arm ready: a turn costs less than to wait and to be woken.
         if !mem::replace(&mut gave_way, true) && give_way() {
             continue;
+        }
+        if !biased {
+            // Who comes takes the first node at its channel, which may have several; so the nodes need a random order as well.
+            shuffle(arms);
         }
         if let Some(arm) = with_nodes(arms, |arms, nodes| {
             wait_for_arms(arms, nodes, deadline, false, token)
