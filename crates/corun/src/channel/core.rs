@@ -50,7 +50,6 @@ pub(super) const WATCHED: u8 = 2;
 pub(super) const RETURNED: u8 = 4;
 
 /// A channel, shared by its senders and receivers.
-#[repr(align(64))]
 pub(super) struct Chan<T> {
     inner: Lock<Inner<T>>,
     pub(super) senders: AtomicU32,

@@ -119,6 +119,9 @@ impl<T> Receiver<T> {
     /// # Errors
     /// If the channel is empty; if it is empty and disconnected.
     ///
+    /// # Panics
+    /// Inside [`no_suspend`](crate::no_suspend), if it would have to wait for the message of a `select!`.
+    ///
     /// # Examples
     /// ```
     /// use corun::channel::{unbounded, TryRecvError};
