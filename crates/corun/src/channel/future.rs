@@ -80,11 +80,13 @@ impl<T> Spot<T> {
 
     /// The outcome of the linked node; if there is none yet, the task will be woken.
     fn outcome(&self, node: &Node, chan: &Chan<T>, waker: &Waker) -> Option<State> {
+        // Cloned, and the old one dropped, without the lock: it is foreign code.
+        let mut waker = waker.clone();
         let inner = chan.lock();
         let state = node.waiter.state.get();
         if let State::Waiting | State::Claimed = state {
             // SAFETY: who claims the signal does so under this lock.
-            unsafe { node.signal.poll(waker) };
+            unsafe { node.signal.poll(&mut waker) };
             return None;
         }
         drop(inner);

@@ -30,6 +30,7 @@
 //! Checked with every interleaving by `tests/models/scheduler/wake.rs`, which includes this file.
 
 use std::cell::{Cell, UnsafeCell};
+use std::mem;
 use std::ptr;
 use std::task::Waker;
 use std::time::Instant;
@@ -62,11 +63,9 @@ pub(crate) struct Signal {
 }
 
 /// Who waits where no coroutine does.
-#[derive(Clone)]
 enum Outside {
     Nobody,
     Thread(Thread),
-    #[allow(dead_code)] // As `for_task`.
     Task(Waker),
 }
 
@@ -138,7 +137,6 @@ impl Signal {
     }
 
     /// The signal of an async task, which waits by polling.
-    #[allow(dead_code)] // The channels, which land next, are the first to use it.
     pub(crate) fn for_task(waker: &Waker) -> Signal {
         Signal::with(PARKED, ptr::null(), Outside::Task(waker.clone()))
     }
@@ -154,36 +152,18 @@ impl Signal {
         }
     }
 
-    /// For async tasks: has it been notified? If not, the next notification goes to `waker`.
+    /// For async tasks: has it been notified? If not, the next notification goes to `waker`, which is exchanged for the old one: the caller makes
+    /// and drops wakers without the lock, as both may be foreign code.
     ///
     /// # Safety
     /// Everyone who may claim the signal does so under one lock, and the caller has it.
-    #[allow(dead_code)] // As `for_task`.
-    pub(crate) unsafe fn poll(&self, waker: &Waker) -> bool {
-        if self.is_notified() {
-            return true;
-        }
-        // SAFETY: others look at it under the caller's lock only.
-        let outside = unsafe { &mut *self.outside.get() };
-        match outside {
-            Outside::Task(known) => known.clone_from(waker),
-            _ => *outside = Outside::Task(waker.clone()),
-        }
-        false
-    }
-
-    /// As `poll`, but exchanges the wakers, so that the caller can make the new one and drop the old one without the lock: both may be
-    /// foreign code.
-    ///
-    /// # Safety
-    /// As for `poll`.
-    pub(crate) unsafe fn poll_with(&self, waker: &mut Waker) -> bool {
+    pub(crate) unsafe fn poll(&self, waker: &mut Waker) -> bool {
         if self.is_notified() {
             return true;
         }
         // SAFETY: others look at it under the caller's lock only.
         if let Outside::Task(known) = unsafe { &mut *self.outside.get() } {
-            std::mem::swap(known, waker);
+            mem::swap(known, waker);
         }
         false
     }
@@ -285,7 +265,6 @@ impl Signal {
     ///
     /// # Safety
     /// As for `notify`; and where async tasks may wait, under the lock of `poll`.
-    #[allow(dead_code)] // As `for_task`.
     #[inline(always)]
     pub(crate) unsafe fn claim(this: *const Signal) -> Option<Wakeup> {
         // SAFETY: alive by contract.
@@ -366,10 +345,14 @@ impl Signal {
     /// For threads and tasks. They are woken from EMPTY as well: a thread looks again before it sleeps, and one token too many does no harm.
     #[cold]
     unsafe fn claim_outside(this: *const Signal, to: u32) -> Option<Wakeup> {
-        // SAFETY: alive by contract; `outside` does not change under the caller's lock.
-        let (state, outside) = unsafe { (&(*this).state, &*(*this).outside.get()) };
-        // The waiter may run on the moment that it sees the new state, so its handle is taken before.
-        let outside = outside.clone();
+        // SAFETY: alive by contract.
+        let (state, outside) = unsafe { (&(*this).state, (*this).outside.get()) };
+        // A thread may run on, and its signal go, the moment that it sees the new state, so its handle is taken before.
+        // SAFETY: `outside` does not change under the caller's lock, and that of a thread never does.
+        let thread = match unsafe { &*outside } {
+            Outside::Thread(thread) => Some(thread.clone()),
+            Outside::Nobody | Outside::Task(_) => None,
+        };
         // It parks at most once and does not go back, so that one of the two succeeds unless somebody else decided.
         [EMPTY, PARKED]
             .into_iter()
@@ -378,6 +361,13 @@ impl Signal {
                     .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
                     .is_ok()
             })
-            .then_some(Wakeup(Target::Outside(outside)))
+            .then(|| {
+                let outside = thread.map_or_else(
+                    // SAFETY: a task looks at its signal, and drops it, under the lock that the caller has.
+                    || unsafe { mem::replace(&mut *outside, Outside::Nobody) },
+                    Outside::Thread,
+                );
+                Wakeup(Target::Outside(outside))
+            })
     }
 }

@@ -51,7 +51,7 @@ impl<S: Deref<Target = Semaphore>> Future for Acquire<S> {
                 let mut waker = cx.waker().clone();
                 semaphore
                     // SAFETY: under the lock of the list.
-                    .with_lock(|| unsafe { waiter.signal.poll_with(&mut waker) })
+                    .with_lock(|| unsafe { waiter.signal.poll(&mut waker) })
                     .then(|| Semaphore::outcome(waiter))
             }
         };

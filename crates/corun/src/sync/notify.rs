@@ -194,7 +194,7 @@ impl Notified<'_> {
         let mut state = this.notify.state.lock();
         this.done = if !fresh {
             // SAFETY: under the lock of the list.
-            unsafe { waiter.signal.poll_with(&mut newest) }
+            unsafe { waiter.signal.poll(&mut newest) }
         } else if state.calls != this.calls || std::mem::take(&mut state.permit) {
             true
         } else {

@@ -184,7 +184,7 @@ impl Future for WaitGroupFuture {
                 let mut waker = cx.waker().clone();
                 let state = this.inner.state.lock();
                 // SAFETY: under the lock of the list.
-                let over = unsafe { waiter.signal.poll_with(&mut waker) };
+                let over = unsafe { waiter.signal.poll(&mut waker) };
                 drop(state);
                 over
             }

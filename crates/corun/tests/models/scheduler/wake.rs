@@ -143,9 +143,10 @@ fn a_task_is_woken() {
             }
         });
         loop {
+            let mut waker = waker.clone();
             let locked = list.lock().unwrap();
             // SAFETY: under the lock.
-            if unsafe { signal.poll(&waker) } {
+            if unsafe { signal.poll(&mut waker) } {
                 break;
             }
             drop(locked);
