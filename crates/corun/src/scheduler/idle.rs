@@ -90,7 +90,7 @@ impl Worker {
             self.start(task);
             return true;
         }
-        match self.pick() {
+        match self.pick(false) {
             Some(Next::Continue(context)) => {
                 self.resume(context);
                 return true;

@@ -74,6 +74,8 @@ pub(crate) struct Scheduler {
     /// Filled from the front; room for spare workers that the watch thread adds.
     workers: Box<[OnceLock<Arc<Shared>>]>,
     started: AtomicUsize,
+    /// How many threads of workers have been made and are not up yet.
+    starting: AtomicUsize,
     /// Coroutines spawned from outside the workers.
     injected: SpawnList,
     sleepers: Sleepers,
@@ -104,6 +106,7 @@ impl Scheduler {
             config,
             workers: (0..room).map(|_| OnceLock::new()).collect(),
             started: AtomicUsize::new(0),
+            starting: AtomicUsize::new(0),
             injected: SpawnList::new(0),
             sleepers: Sleepers::new(),
             closed: AtomicBool::new(false),
@@ -126,6 +129,11 @@ impl Scheduler {
             .iter()
             .take(self.worker_count())
             .filter_map(OnceLock::get)
+    }
+
+    /// Is a worker on its way to look for unstarted coroutines?
+    fn is_searched(&self) -> bool {
+        self.sleepers.is_searching() || self.starting.load(Ordering::Relaxed) != 0
     }
 
     fn stealable_elsewhere(&self, index: u32) -> bool {

@@ -89,12 +89,14 @@ impl Scheduler {
         let index = shared.index;
         let name = format!("{}-{index}", self.config.thread_name);
         let scheduler = Arc::clone(self);
+        self.starting.fetch_add(1, Ordering::Relaxed);
         let started = thread::Builder::new()
             .name(name)
             .spawn(move || worker_thread(shared, scheduler));
-        started
-            .map(drop)
-            .inspect_err(|_| self.worker_ended(index as usize))
+        started.map(drop).inspect_err(|_| {
+            self.starting.fetch_sub(1, Ordering::Relaxed);
+            self.worker_ended(index as usize);
+        })
     }
 
     /// Starts the thread that watches the workers.
@@ -191,6 +193,7 @@ fn worker_thread(shared: Arc<Shared>, scheduler: Arc<Scheduler>) {
     scheduler.watch.worker_awake();
     let worker = Worker::new(shared);
     Worker::enter_thread(&raw const worker);
+    scheduler.starting.fetch_sub(1, Ordering::Relaxed);
     let bomb = AbortOnUnwind;
     worker.run();
     std::mem::forget(bomb);

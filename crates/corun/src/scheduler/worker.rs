@@ -18,7 +18,7 @@ use std::cell::{Cell, UnsafeCell};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, compiler_fence};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use corun_context::raw::{self, Context};
 
@@ -41,6 +41,11 @@ const TICK: u32 = 64;
 const FRESH_SHARE: usize = 16;
 const FRESH_LEAST: usize = 16;
 
+/// How long a coroutine that gives way and could go on leaves unstarted ones to a worker that was woken to take some. Started ones stay where
+/// they are: of two that compute for long, the second would share the worker of the first for ever if it started there before the
+/// other worker is up, which takes the system some 50 us, or more if it is busy.
+const LEAVE: Duration = Duration::from_micros(500);
+
 /// How many operations that were ready at once a coroutine may do before it gives way.
 const BUDGET: u32 = 128;
 
@@ -59,6 +64,8 @@ pub(crate) struct Worker {
     /// How many started and how many unstarted coroutines are still to have their turn in this round.
     started_left: Cell<usize>,
     fresh_left: Cell<usize>,
+    /// Since when unstarted coroutines have been left to a searching worker.
+    left_since: Cell<Option<Instant>>,
     /// The joiner of the coroutine that has just ended.
     pub(super) hand_back: Cell<Context>,
     pub(super) blocks: Blocks,
@@ -107,6 +114,7 @@ impl Worker {
             stacks: UnsafeCell::new(Stacks::new(shared.scheduler.config.stack_size)),
             started_left: Cell::new(0),
             fresh_left: Cell::new(0),
+            left_since: Cell::new(None),
             hand_back: Cell::new(Context::NONE),
             blocks: Blocks::new(),
             budget: Cell::new(BUDGET),
@@ -228,7 +236,7 @@ impl Worker {
         // SAFETY: the running coroutine's task is alive.
         let place = unsafe { &(*me).place };
         place.store(PLACE_SUSPENDED, Ordering::Relaxed);
-        let (target, arg) = self.next();
+        let (target, arg) = self.next(false);
         // SAFETY: `next` gives a suspended context of this worker; `save` lies in the signal on this stack.
         unsafe { raw::switch(save, target, arg) };
         self.resumed(me);
@@ -260,7 +268,7 @@ impl Worker {
     #[inline(always)]
     pub(crate) fn yield_now(&self) {
         self.assert_may_suspend();
-        let (target, arg) = self.next();
+        let (target, arg) = self.next(true);
         self.yield_to(target, arg);
     }
 
@@ -328,9 +336,9 @@ impl Worker {
         count
     }
 
-    /// Whom to switch to, and what to pass.
+    /// Whom to switch to, and what to pass. `yields`: the caller stays ready itself.
     #[inline(always)]
-    fn next(&self) -> (Context, usize) {
+    fn next(&self, yields: bool) -> (Context, usize) {
         let count = self.count_switch();
         let mut left = self.started_left.get();
         if left == 0 && self.local.is_empty() && self.shared.spawned.is_empty() {
@@ -343,15 +351,15 @@ impl Worker {
                 return (context, 0);
             }
         }
-        self.next_slow(count)
+        self.next_slow(count, yields)
     }
 
     #[inline(never)]
-    fn next_slow(&self, count: u32) -> (Context, usize) {
+    fn next_slow(&self, count: u32, yields: bool) -> (Context, usize) {
         if count.is_multiple_of(TICK) {
             return (self.idle.get(), 0);
         }
-        match self.pick() {
+        match self.pick(yields) {
             Some(Next::Continue(context)) => return (context, 0),
             Some(Next::Start(task)) => match self.launch(task) {
                 Some(next) => return next,
@@ -362,8 +370,8 @@ impl Worker {
         (self.idle.get(), 0)
     }
 
-    /// The next one in this worker's order of turns, if anything is ready.
-    pub(super) fn pick(&self) -> Option<Next> {
+    /// The next one in this worker's order of turns, if anything is ready; `yields`: besides the caller.
+    pub(super) fn pick(&self, yields: bool) -> Option<Next> {
         if self.started_left.get() == 0 && self.fresh_left.get() == 0 {
             let started = self.run_queue.len();
             let waiting = self.local.len() + self.shared.spawned.len();
@@ -379,12 +387,35 @@ impl Worker {
         }
         self.started_left.set(0);
         // Thieves may have been faster.
-        if let Some(task) = self.pop_fresh() {
+        if !(yields && self.leaves_to_searcher())
+            && let Some(task) = self.pop_fresh()
+        {
             self.fresh_left.update(|left| left.saturating_sub(1));
             return Some(Next::Start(task));
         }
         self.fresh_left.set(0);
         self.run_queue.pop().map(Next::Continue)
+    }
+
+    /// Is another worker about to take some of the unstarted coroutines?
+    #[inline]
+    fn leaves_to_searcher(&self) -> bool {
+        if !self.shared.scheduler.is_searched() {
+            self.left_since.set(None);
+            return false;
+        }
+        self.leaves_for_now()
+    }
+
+    #[inline(never)]
+    fn leaves_for_now(&self) -> bool {
+        if self.shared.spawned.is_empty() || !self.local.is_empty() {
+            return false;
+        }
+        let now = Instant::now();
+        let since = self.left_since.get().unwrap_or(now);
+        self.left_since.set(Some(since));
+        now.duration_since(since) < LEAVE
     }
 
     /// The next coroutine that has not started.
@@ -490,7 +521,7 @@ impl Worker {
         if joiner != Context::NONE {
             return Next::Continue(joiner);
         }
-        match self.pick() {
+        match self.pick(false) {
             Some(Next::Start(task)) if !default_size || task.stack_size() != 0 => {
                 self.to_start.set(Some(task));
                 Next::Continue(self.idle.get())
