@@ -2,7 +2,9 @@
 //! How a worker goes to sleep and is woken, and who searches, is the protocol of `sleepers.rs`.
 
 use std::sync::Arc;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+use std::{hint, thread};
 
 use super::Scheduler;
 use super::lock_mutex;
@@ -18,6 +20,11 @@ const POLL_INTERVAL: Duration = Duration::from_micros(50);
 /// A worker that was woken by a timer does not sleep for less than this before the next: a crowd of timers then costs
 /// one wake-up for many (10 us of processor time each otherwise). A lone timer is not delayed.
 const TIMER_SPACING: Duration = Duration::from_micros(80);
+
+/// A worker that was woken by another thread so soon after it had gone to sleep looks for the next such wake-up for as long before it sleeps
+/// again. Two that talk across workers then do so in a fraction of a microsecond, where a sleep and a wake-up take several. It is about
+/// what these cost, so that a wrong guess at most doubles it, and the next sleep, if it is longer, ends the guessing.
+const LINGER: Duration = Duration::from_micros(8);
 
 /// A worker that was idle for so long gives unused stack memory back.
 const TRIM_AFTER: Duration = Duration::from_millis(10);
@@ -228,6 +235,10 @@ impl Worker {
     /// Waits in the reactor until there is something to do. Returns whether the worker was woken to search.
     fn sleep(&self) -> bool {
         let scheduler = &*self.shared.scheduler;
+        let began = Instant::now();
+        if self.lingers.get() && self.linger(began) {
+            return false;
+        }
         if self.shared.watched.is_retiring() {
             scheduler.sleepers.doze(&self.shared.bed);
         } else {
@@ -246,6 +257,8 @@ impl Worker {
         let to_search = scheduler.sleepers.get_up(&self.shared.bed);
         scheduler.watch.worker_awake();
         let now = Instant::now();
+        self.lingers
+            .set(!self.shared.inbox.is_empty() && now.duration_since(began) < 4 * LINGER);
         self.last_poll.set(now);
         if self.shared.fire_timers(now) != 0 {
             self.last_timer.set(now);
@@ -269,6 +282,28 @@ impl Worker {
             );
             // Whoever the step has woken, this worker included, finds its reactor awake.
             self.wait_in_reactor(None);
+        }
+    }
+
+    /// Looks whether another thread wakes somebody here within the next moment. Others count this worker as awake meanwhile.
+    fn linger(&self, began: Instant) -> bool {
+        // With one processor it would keep that very thread from running.
+        static ALONE: OnceLock<bool> = OnceLock::new();
+        if *ALONE
+            .get_or_init(|| thread::available_parallelism().is_ok_and(|count| count.get() == 1))
+        {
+            return false;
+        }
+        loop {
+            for _ in 0..16 {
+                if !self.shared.inbox.is_empty() {
+                    return true;
+                }
+                hint::spin_loop();
+            }
+            if began.elapsed() >= LINGER {
+                return false;
+            }
         }
     }
 

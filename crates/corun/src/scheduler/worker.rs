@@ -81,6 +81,8 @@ pub(crate) struct Worker {
     pub(super) last_poll: Cell<Instant>,
     /// When a timer last woke the worker from its sleep.
     pub(super) last_timer: Cell<Instant>,
+    /// The last sleep was short, and ended by a wake-up from another thread.
+    pub(super) lingers: Cell<bool>,
     pub(super) random: Cell<u32>,
     /// Unstarted coroutines of `spawn_local`, which nobody may steal.
     pub(super) local: SpawnList,
@@ -124,6 +126,7 @@ impl Worker {
             ids: Cell::new((0, 0)),
             last_poll: Cell::new(Instant::now()),
             last_timer: Cell::new(Instant::now()),
+            lingers: Cell::new(false),
             random: Cell::new(shared.index.wrapping_mul(0x9e37_79b9) | 1),
             local: SpawnList::new(shared.seat.lists() + 1),
             to_start: Cell::new(None),
