@@ -20,7 +20,7 @@
 //! - [`bounded`]`(n)` holds `n` messages at most: who sends to a full channel waits.
 //! - [`bounded`]`(0)` is a *rendezvous*: who sends waits until somebody has taken the message.
 //! - [`unbounded`] holds as many as there is memory for: sending never waits.
-//! - [`after`], [`at`] and [`tick`] give receivers of the time, and [`never`] one of nothing, for use in `select!`.
+//! - [`after`], [`at`] and [`tick`] give receivers of the time, and [`never()`] one of nothing, for use in `select!`.
 //!
 //! ```
 //! use corun::channel::bounded;

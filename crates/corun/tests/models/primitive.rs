@@ -3,7 +3,7 @@
 //! An atomic that is dropped tells loom so, as a write that races with every access that is not known to come before. So loom also finds uses of
 //! what has gone: of a signal on a stack, of a freed block.
 
-pub use loom::hint;
+pub use crate::checker::hint;
 
 /// Loom's primitives cannot be made at compile time.
 macro_rules! constructor {
@@ -12,7 +12,7 @@ macro_rules! constructor {
 pub(crate) use constructor;
 
 pub mod thread {
-    pub use loom::thread::{Thread, current, park, yield_now};
+    pub use crate::checker::thread::{Thread, current, park, yield_now};
 
     pub fn park_timeout(_: std::time::Duration) {
         unreachable!("no model has a thread that waits with a deadline");
@@ -54,10 +54,10 @@ pub fn with_mistake(mistake: Mistake, run: impl FnOnce()) {
 }
 
 pub mod atomic {
-    pub use loom::sync::atomic::Ordering;
+    pub use crate::checker::sync::atomic::Ordering;
 
     use super::{Mistake, SEEDED};
-    use loom::sync::atomic as real;
+    use crate::checker::sync::atomic as real;
 
     pub fn fence(ordering: Ordering) {
         if SEEDED.get() != Some(Mistake::NoFences) {
@@ -79,14 +79,14 @@ pub mod atomic {
 
     /// Makes uses after the end known to loom.
     #[derive(Debug)]
-    struct Life(loom::cell::UnsafeCell<()>);
+    struct Life(crate::checker::cell::UnsafeCell<()>);
 
     // SAFETY: there is nothing in it; loom reports the races, which are what it is for.
     unsafe impl Sync for Life {}
 
     impl Life {
         fn new() -> Life {
-            Life(loom::cell::UnsafeCell::new(()))
+            Life(crate::checker::cell::UnsafeCell::new(()))
         }
         fn assert(&self) {
             self.0.with(|_| ());

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use loom::cell::UnsafeCell;
-use loom::thread;
+use crate::checker::cell::UnsafeCell;
+use crate::checker::thread;
 
 use super::lock::Lock;
 use crate::check;
@@ -84,12 +84,14 @@ fn two_who_revoke_at_once_exclude_each_other() {
     });
 }
 
+#[cfg(not(corun_shuttle))]
 #[test]
 #[should_panic(expected = "Concurrent")]
 fn missing_fences_are_found() {
     with_mistake(Mistake::NoFences, an_owner_of_old_and_another);
 }
 
+#[cfg(not(corun_shuttle))]
 #[test]
 #[should_panic(expected = "Concurrent")]
 fn relaxed_operations_are_found() {

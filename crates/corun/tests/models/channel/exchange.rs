@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use loom::thread;
+use crate::checker::thread;
 
 use super::at_once;
 use super::channel;
@@ -93,6 +93,7 @@ fn a_sender_that_overlooks_who_waits_is_found() {
     two_messages(2, Omission::HandOver);
 }
 
+#[cfg(not(corun_shuttle))]
 #[test]
 #[should_panic(expected = "oncurrent")]
 fn relaxed_operations_are_found() {

@@ -42,11 +42,11 @@ mod exchange;
 mod selects;
 
 /// A message that loom watches: whoever has it may write to it, and nobody else at the same time.
-struct Message(u32, loom::cell::UnsafeCell<()>);
+struct Message(u32, crate::checker::cell::UnsafeCell<()>);
 
 impl Message {
     fn new(number: u32) -> Message {
-        let message = Message(number, loom::cell::UnsafeCell::new(()));
+        let message = Message(number, crate::checker::cell::UnsafeCell::new(()));
         message.1.with_mut(|_| ());
         message
     }

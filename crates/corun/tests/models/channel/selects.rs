@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use loom::thread;
+use crate::checker::thread;
 
 use super::core::{Take, signal_for};
 use super::error::RecvTimeoutError;
@@ -77,6 +77,7 @@ fn a_select_receives_from_both_through_buffers() {
     one_of_two(1);
 }
 
+#[cfg(not(corun_shuttle))]
 #[test]
 #[should_panic(expected = "oncurrent")]
 fn relaxed_operations_are_found() {

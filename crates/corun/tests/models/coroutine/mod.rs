@@ -10,7 +10,7 @@ pub mod handle {
 
     use super::task::TaskRef;
 
-    loom::thread_local! {
+    crate::checker::thread_local! {
         static CURRENT: Cell<Option<TaskRef>> = Cell::new(None);
     }
 

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use loom::cell::UnsafeCell;
-use loom::thread;
+use crate::checker::cell::UnsafeCell;
+use crate::checker::thread;
 
 use super::handle::enter;
 use super::park::park;
@@ -47,6 +47,7 @@ fn a_coroutine_gets_the_token() {
     check(2, || Worker::run(&Shared::new(), body));
 }
 
+#[cfg(not(corun_shuttle))]
 #[test]
 #[should_panic(expected = "Causality violation")]
 fn a_token_of_relaxed_operations_brings_nothing() {

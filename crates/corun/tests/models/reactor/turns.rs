@@ -7,9 +7,9 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Instant;
 
-use loom::sync::atomic::AtomicUsize;
-use loom::sync::atomic::Ordering::SeqCst;
-use loom::thread;
+use crate::checker::sync::atomic::AtomicUsize;
+use crate::checker::sync::atomic::Ordering::SeqCst;
+use crate::checker::thread;
 
 use super::entry::{Direction, Entry, Ready};
 use super::turn::Turn;

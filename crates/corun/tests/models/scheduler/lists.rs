@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use loom::cell::UnsafeCell;
-use loom::thread;
+use crate::checker::cell::UnsafeCell;
+use crate::checker::thread;
 
 use super::lock::SpinLock;
 use super::spawn_list::SpawnList;
@@ -35,6 +35,7 @@ fn a_lock_excludes() {
     lock_excludes();
 }
 
+#[cfg(not(corun_shuttle))]
 #[test]
 #[should_panic(expected = "Causality violation")]
 fn a_lock_of_relaxed_operations_does_not() {

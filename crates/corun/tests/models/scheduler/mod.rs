@@ -34,7 +34,7 @@ pub fn in_coroutine() -> bool {
 /// As soon as possible, for the sake of short models.
 pub const BIAS_AFTER: u32 = 1;
 
-loom::thread_local! {
+crate::checker::thread_local! {
     static ADDRESS: std::cell::Cell<usize> = std::cell::Cell::new(0);
 }
 

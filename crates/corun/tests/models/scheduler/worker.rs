@@ -5,16 +5,16 @@ use std::cell::Cell;
 use std::ptr;
 use std::time::Instant;
 
+use crate::checker::sync::Mutex;
+use crate::checker::thread::{self, Thread};
 use corun_context::raw::Context;
-use loom::sync::Mutex;
-use loom::thread::{self, Thread};
 
 use super::inbox::Inbox;
 use super::signal::Signal;
 use super::sleepers::{Bed, Sleepers};
 use crate::coroutine::task::TaskRef;
 
-loom::thread_local! {
+crate::checker::thread_local! {
     static CURRENT: Cell<*const Worker> = Cell::new(ptr::null());
 }
 

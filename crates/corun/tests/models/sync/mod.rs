@@ -19,14 +19,14 @@ pub mod semaphore;
 #[path = "../../../src/sync/waiters.rs"]
 pub mod waiters;
 
-use loom::cell::UnsafeCell;
+use crate::checker::cell::UnsafeCell;
 use mutex::MutexGuard;
 use std::sync::PoisonError;
 
 pub mod place {
     use crate::primitive::{Mistake, is_seeded};
 
-    loom::thread_local! {
+    crate::checker::thread_local! {
         static PLACE: u64 = 0;
     }
 

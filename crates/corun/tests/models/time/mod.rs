@@ -31,7 +31,7 @@ pub mod limit {
     use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
     use std::time::Instant;
 
-    loom::thread_local! {
+    crate::checker::thread_local! {
         static OF_SCOPE: Cell<Option<Instant>> = Cell::new(None);
     }
 

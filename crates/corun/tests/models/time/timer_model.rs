@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use loom::thread;
+use crate::checker::thread;
 
 use super::timer::Timer;
 use crate::check;
@@ -77,6 +77,7 @@ fn a_time_is_delivered_to_one() {
     check(3, shared);
 }
 
+#[cfg(not(corun_shuttle))]
 #[test]
 #[should_panic(expected = "Causality violation")]
 fn with_relaxed_operations_a_waiter_is_touched_after_it_has_gone() {
