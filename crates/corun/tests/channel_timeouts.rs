@@ -173,3 +173,26 @@ fn a_time_may_be_an_arm() {
     let more = select! { recv(deadline) -> _ => true, recv(receiver) -> _ => true, default(SHORT) => false };
     assert!(!more);
 }
+
+/// The select that sends says that it has sent, so nobody may have left without the message.
+#[corun::test(workers = [1, 2, 4, 16], start_paused)]
+fn who_was_promised_a_message_stays_for_it() {
+    for selects in [false, true] {
+        let (sender, receiver) = bounded::<u32>(0);
+        let late = spawn_waiting(move || {
+            if !selects {
+                return receiver.recv_timeout(SHORT).ok();
+            }
+            select! {
+                recv(receiver) -> message => message.ok(),
+                recv(never::<()>()) -> _ => unreachable!(),
+                default(SHORT) => None,
+            }
+        });
+        select! {
+            send(sender, { corun::sleep(5 * SHORT); 7 }) -> sent => assert_eq!(sent, Ok(())),
+            recv(never::<()>()) -> _ => unreachable!(),
+        }
+        assert_eq!(late.join().unwrap(), Some(7));
+    }
+}

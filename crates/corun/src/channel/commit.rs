@@ -181,7 +181,7 @@ impl<T> Chan<T> {
 
     /// Unlinks an arm, if it is still linked.
     pub(super) fn delist(&self, waiter: &Waiter) -> bool {
-        self.lock().leave(waiter)
+        self.give_up(waiter)
     }
 
     pub(super) fn can_send(&self) -> bool {

@@ -14,8 +14,9 @@
 //!   into the room that it made; else it takes that of the first waiting sender; else it waits.
 //! - All decisions are made under the lock, so an operation that does not wait fails only when it could not have succeeded.
 //! - A select commits itself to a send before it has the message. It *reserves* a place in the buffer; at a rendezvous it *claims*
-//!   the receiver. That one moves to `others` with a ticket, and stays parked until the message comes. If it gives up meanwhile, the
-//!   ticket is void, and the message goes to whoever comes next. If the select gives up instead, the receiver tries again.
+//!   the receiver. That one moves to `others` with a ticket, and stays parked until the message comes, even if its time is up meanwhile: the
+//!   select says that it has sent. (A future that is dropped cannot stay. Its ticket is void, and the message goes to whoever comes next.) If
+//!   the select gives up instead, the receiver tries again.
 //!   Nobody spins: the select may be waiting for the same worker. The same happens when a receiver finds a select waiting to send.
 //! - Waiters are told their outcome under the lock and woken after it: a wake-up may be foreign code. No message is dropped under the lock, and
 //!   nothing is allocated or freed there.

@@ -8,6 +8,7 @@ use super::buffer;
 use super::core::{Chan, Guard, Place, RETURNED, Take, WATCHED, signal_for, wait, wake};
 use super::error::{RecvTimeoutError, TryRecvError};
 use super::waiter::{Role, State, Waiter};
+use crate::scheduler::signal::Signal;
 use crate::scheduler::{give_way, in_coroutine};
 use crate::time::limit::Limit;
 
@@ -143,7 +144,7 @@ impl<T> Chan<T> {
                 _ => {}
             }
         }
-        if !wait(&signal, &limit) && self.lock().leave(&waiter) {
+        if !wait(&signal, &limit) && self.give_up(&waiter) {
             limit.expired();
             return Err(RecvTimeoutError::Timeout);
         }
@@ -155,6 +156,31 @@ impl<T> Chan<T> {
         }
         // SAFETY: the message was written.
         Ok(unsafe { message.assume_init() })
+    }
+
+    /// Unlinks a waiter whose time is up; or returns `false` if its outcome is decided. A receiver to whom a select has committed itself stays for
+    /// the message: that one says that it was sent.
+    pub(super) fn give_up(&self, waiter: &Waiter) -> bool {
+        let mut inner = self.lock();
+        if waiter.state.get() != State::Claimed {
+            return inner.leave(waiter);
+        }
+        drop(inner);
+        self.wait_for_promised(waiter);
+        false
+    }
+
+    #[cold]
+    fn wait_for_promised(&self, waiter: &Waiter) {
+        // Made without the lock, as it may look up the thread.
+        let signal = Signal::sole();
+        let inner = self.lock();
+        if waiter.state.get() != State::Claimed {
+            return;
+        }
+        waiter.wait_with(&signal);
+        drop(inner);
+        signal.wait();
     }
 
     /// After a select has claimed the caller and given up.
@@ -172,7 +198,7 @@ impl<T> Chan<T> {
                 Take::Closed => return Err(RecvTimeoutError::Disconnected),
                 _ => {}
             }
-            if !wait(&signal, limit) && self.lock().leave(&waiter) {
+            if !wait(&signal, limit) && self.give_up(&waiter) {
                 limit.expired();
                 return Err(RecvTimeoutError::Timeout);
             }
@@ -199,7 +225,7 @@ impl<T> Chan<T> {
                 Take::Parked => {}
                 taken => return taken,
             }
-            if !wait(&signal, &limit) && self.lock().leave(&waiter) {
+            if !wait(&signal, &limit) && self.give_up(&waiter) {
                 limit.expired();
                 return Take::Empty;
             }

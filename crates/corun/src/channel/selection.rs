@@ -682,10 +682,10 @@ fn wait_for_arms(
     let decided = decided as usize;
     unlink(Some(decided));
     let node = &nodes[decided];
-    // If it was decided at the last moment, its outcome is told under the lock: or the message is still to come, and comes too late.
-    if !notified && arms[decided].0.delist(node) {
-        limit.expired();
-        return None;
+    if !notified {
+        // It was decided at the last moment: its outcome is told under the lock, or is waited for.
+        let left = arms[decided].0.delist(node);
+        debug_assert!(!left, "a node of a decided party is in no list");
     }
     token.outcome = match (node.state.get(), node.role) {
         (State::Done, Role::Receive) => Outcome::Received,

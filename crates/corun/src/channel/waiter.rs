@@ -82,7 +82,7 @@ impl Party {
 pub struct Waiter {
     prev: Cell<*const Waiter>,
     next: Cell<*const Waiter>,
-    signal: *const Signal,
+    signal: Cell<*const Signal>,
     /// Where the value lies, or goes to; null for a select's send, which has no message yet.
     pub(super) slot: *mut u8,
     /// Null for an operation that stands alone.
@@ -99,7 +99,7 @@ impl Waiter {
     #[inline(always)]
     pub(super) fn alone(role: Role, signal: &Signal, slot: *mut u8) -> Waiter {
         Waiter {
-            signal,
+            signal: Cell::new(signal),
             slot,
             ..Waiter::nobody(role)
         }
@@ -111,7 +111,7 @@ impl Waiter {
         Waiter {
             prev: Cell::new(ptr::null()),
             next: Cell::new(ptr::null()),
-            signal: ptr::null(),
+            signal: Cell::new(ptr::null()),
             slot: ptr::null_mut(),
             party: ptr::null(),
             arm: 0,
@@ -135,6 +135,11 @@ impl Waiter {
             arm,
             ..Waiter::alone(role, signal, slot)
         }
+    }
+
+    /// From now on it waits with another signal, which outlives it. Called under the lock, by its owner.
+    pub(super) fn wait_with(&self, signal: &Signal) {
+        self.signal.set(signal);
     }
 
     /// Stands it alone, for an operation that is sure to be done?
@@ -169,7 +174,7 @@ impl Waiter {
         // SAFETY: a node that was won is alive until its signal is claimed.
         unsafe {
             (*this).state.set(state);
-            Signal::claim((*this).signal)
+            Signal::claim((*this).signal.get())
         }
     }
 }
