@@ -290,3 +290,28 @@ fn guards_are_not_send() {
     <Mutex<std::rc::Rc<u8>> as NotSync<_>>::check();
     <Mutex<std::rc::Rc<u8>> as NotSend<_>>::check();
 }
+
+/// After many uses by one thread a mutex is locked in another way there. Whoever has it at that moment still keeps the others out.
+#[corun::test(workers = 1)]
+fn it_excludes_while_it_changes_the_way_it_is_locked() {
+    // It does so only once the process is registered for cheap fences, a few milliseconds after its first runtime has started.
+    let start = std::time::Instant::now();
+    for uses in (50..80).cycle() {
+        let mutex = Arc::new(Mutex::new(false));
+        (0..uses).for_each(|_| drop(mutex.lock().unwrap()));
+        let mut held = mutex.lock().unwrap();
+        *held = true;
+        let other = corun::spawn({
+            let mutex = Arc::clone(&mutex);
+            move || *mutex.lock().unwrap()
+        });
+        corun::yield_now();
+        corun::yield_now();
+        *held = false;
+        drop(held);
+        assert!(!other.join().unwrap(), "locked by two after {uses} uses");
+        if start.elapsed() > std::time::Duration::from_millis(200) {
+            break;
+        }
+    }
+}

@@ -194,9 +194,7 @@ impl RawMutex {
             let times = if last == me { times + 1 } else { 0 };
             self.last.set((me, times));
             if times >= patience::times_to_settle() {
-                // Nobody else has ever had it since; with full fences there is nothing to win.
-                let home = if fences::are_cheap() { me } else { SHARED };
-                self.home.store(home, Ordering::Release);
+                self.move_in(me);
             }
             return true;
         }
@@ -204,6 +202,22 @@ impl RawMutex {
         self.owner.store(FREE, Ordering::Release);
         self.leave_home();
         self.take(me)
+    }
+
+    /// Makes the caller's thread the home of the mutex, which the caller has. It has it as one who is inside from now on: `owner` is not looked
+    /// at by others of this thread any more.
+    fn move_in(&self, me: usize) {
+        // With full fences there is nothing to win.
+        if !fences::are_cheap() {
+            self.home.store(SHARED, Ordering::Release);
+            return;
+        }
+        self.inside.store(me, Ordering::Relaxed);
+        // Release: whoever exchanges `owner` from now on sees that it is somebody's home, and who is inside.
+        self.home.store(me, Ordering::Relaxed);
+        self.owner.store(FREE, Ordering::Release);
+        // Pairs with the heavy fence in `wait`: who has linked itself and found the caller to be the owner is seen when it unlocks.
+        fences::light();
     }
 
     /// Makes it a mutex that all threads share, or waits until somebody else has.
