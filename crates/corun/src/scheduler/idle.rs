@@ -21,9 +21,9 @@ const POLL_INTERVAL: Duration = Duration::from_micros(50);
 /// one wake-up for many (10 us of processor time each otherwise). A lone timer is not delayed.
 const TIMER_SPACING: Duration = Duration::from_micros(80);
 
-/// A worker that was woken by another thread so soon after it had gone to sleep looks for the next such wake-up for as long before it sleeps
-/// again. Two that talk across workers then do so in a fraction of a microsecond, where a sleep and a wake-up take several. It is about
-/// what these cost, so that a wrong guess at most doubles it, and the next sleep, if it is longer, ends the guessing.
+/// A worker that was woken by another thread soon after it had gone to sleep (within four times this) looks for the next such wake-up for so long
+/// before it sleeps again. Two that talk across workers then do so in a fraction of a microsecond, where a sleep and a wake-up take
+/// several. It is about what these cost, so that a wrong guess at most doubles it; and a longer sleep ends the guessing.
 const LINGER: Duration = Duration::from_micros(8);
 
 /// A worker that was idle for so long gives unused stack memory back.

@@ -27,8 +27,8 @@
 //! # Home
 //! Most mutexes are used by one thread for long, or for ever: those of coroutines that share a worker above all. A mutex that one thread has locked
 //! many times in a row, and no other before, makes that thread its *home*, for which to lock and to unlock are plain stores to `inside`.
-//! - `home` goes from NOBODY to a thread's number, to LEAVING, to SHARED, and stays there. It becomes a thread's number while that thread
-//!   has the mutex by `owner`.
+//! - `home` goes from NOBODY to a thread's number, to LEAVING, to SHARED, and stays there. It becomes a thread's number while a coroutine
+//!   of that thread has the mutex by `owner`, which has it by `inside` from that moment: the others of its thread look there alone.
 //! - `inside` is written by the home thread alone. While `home` is a thread's number, only that thread has the mutex, by `inside`.
 //! - The home thread stores to `inside`, has a light fence, and looks whether it is at home still. Any other thread that comes sets LEAVING, under the
 //!   lock of the queue, has a heavy fence, and looks at `inside`. So either the home thread learns of it, or the other one sees that it
