@@ -32,6 +32,7 @@ pub mod __private;
 mod blocking;
 pub mod channel;
 mod coroutine;
+mod future;
 pub mod net;
 mod platform;
 mod primitive;
@@ -48,6 +49,7 @@ pub use coroutine::{
     spawn_local, yield_now,
 };
 pub use corun_macros::{main, test};
+pub use future::{block_on, spawn_async, spawn_async_local};
 pub use runtime::Runtime;
 pub use time::{sleep, sleep_until, timeout, timeout_at};
 

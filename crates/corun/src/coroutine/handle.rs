@@ -11,6 +11,7 @@ use std::thread;
 use crate::coroutine::task::{
     self, Meta, MetaInit, PLACE_RUNNING, PLACE_SUSPENDED, PLACE_THREAD, TaskRef,
 };
+use crate::future::state;
 use crate::scheduler::draw_ids;
 use crate::scheduler::shared::Seat;
 use crate::scheduler::worker::Worker;
@@ -89,6 +90,13 @@ impl Coroutine {
                 State::Completed
             } else {
                 State::Failed
+            };
+        }
+        if self.0.is_guest() {
+            return match self.0.guest_flags() {
+                flags if flags & state::RUNNING != 0 => State::Running,
+                flags if flags & state::SCHEDULED != 0 => State::Ready,
+                _ => State::Suspended,
             };
         }
         let header = self.0.header();

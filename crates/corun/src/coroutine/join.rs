@@ -1,6 +1,9 @@
 //! Waiting for a coroutine's result.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::thread;
 
 use crate::coroutine::handle::Coroutine;
@@ -10,7 +13,10 @@ use crate::scheduler::signal::Signal;
 use crate::scheduler::worker::Worker;
 use crate::time::limit::Limit;
 
-/// The right to wait for a coroutine and to have its result, as [`std::thread::JoinHandle`].
+/// The right to wait for a coroutine or an async task and to have its result, as [`std::thread::JoinHandle`].
+///
+/// It is a future as well, for async code on corun or on any other executor: what it gives is what [`join`](JoinHandle::join) returns. To drop it
+/// while it waits leaves the coroutine to itself.
 ///
 /// Dropped without [`join`](JoinHandle::join), it leaves the coroutine to itself.
 ///
@@ -70,6 +76,8 @@ impl<T> JoinHandle<T> {
             Worker::current().and_then(Worker::running) != Some(task),
             "a coroutine cannot join itself"
         );
+        // If it was polled before.
+        drop(self.join.withdraw());
         if limited {
             let limit = Limit::new(None);
             if limit.deadline().is_some() {
@@ -78,6 +86,7 @@ impl<T> JoinHandle<T> {
         }
         let signal = Signal::new();
         if let Some(worker) = Worker::suspendable()
+            && !task.is_guest()
             && worker.take_unstarted(task)
         {
             task.set_joiner_of_unstarted(&signal);
@@ -132,6 +141,22 @@ impl<T> JoinHandle<T> {
         failed
     }
 }
+
+impl<T> Future for JoinHandle<T> {
+    type Output = thread::Result<T>;
+
+    /// # Panics
+    /// If it is polled again after it was ready; and if an async task awaits itself.
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<thread::Result<T>> {
+        assert!(
+            Worker::current().and_then(Worker::running) != Some(self.join.task),
+            "a task cannot await itself"
+        );
+        self.join.poll(context)
+    }
+}
+
+impl<T> Unpin for JoinHandle<T> {}
 
 impl<T> Drop for JoinHandle<T> {
     #[inline]

@@ -318,9 +318,9 @@ impl fmt::Display for AccessError {
 
 impl Error for AccessError {}
 
-/// Calls `f` with the map of the current coroutine, or of the thread outside of one.
+/// Calls `f` with the map of the current coroutine, or of the thread outside of one, for a value to be made there.
 fn with_current_map<R>(f: impl FnOnce(&LocalMap) -> R) -> Option<R> {
-    match Worker::current().and_then(Worker::locals) {
+    match Worker::current().and_then(Worker::locals_to_fill) {
         Some(map) => Some(f(map)),
         None => with_thread_map(f),
     }

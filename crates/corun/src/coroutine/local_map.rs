@@ -16,11 +16,12 @@
 //! uses the same control block, and what a destructor of the last one's result left here would be found by it. Programs have a handful of locals, so a key is looked up by walking a short list: that costs each coroutine
 //! 8 bytes until it uses its first local.
 
-use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::{self, NonNull};
+
+use crate::coroutine::task::forget_payload;
 
 /// The values of one coroutine or thread. Nothing is allocated before the first use.
 pub(crate) struct LocalMap {
@@ -196,13 +197,6 @@ fn initialise<T>(list: &List, key: usize, init: impl FnOnce() -> T) -> NonNull<T
     (entry.state, entry.value) = (State::Alive, value.cast());
     entries.push(entry);
     value
-}
-
-/// The destructor of a panic's payload may panic as well, and nobody is there to take that.
-fn forget_payload(payload: Box<dyn Any + Send>) {
-    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        mem::forget(second);
-    }
 }
 
 impl Drop for LocalMap {

@@ -1,5 +1,6 @@
 //! Coroutines as their users see them: spawning, joining, scopes, handles, parking and locals.
 
+pub(crate) mod awaiting;
 mod handle;
 mod join;
 mod local;

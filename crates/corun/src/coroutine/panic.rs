@@ -45,7 +45,12 @@ fn announce(task: TaskRef) {
         return;
     }
     let (name, id, site) = (task.name().unwrap_or("<unnamed>"), task.id(), task.site());
-    eprintln!("\ncoroutine '{name}' (id {id}, spawned at {site}) panicked:");
+    let what = if task.is_guest() {
+        "async task"
+    } else {
+        "coroutine"
+    };
+    eprintln!("\n{what} '{name}' (id {id}, spawned at {site}) panicked:");
 }
 
 /// Has the reader of our standard error gone away? std's hook ignores that; `eprintln!` would panic, and so end the process.

@@ -75,6 +75,11 @@ impl Parker {
         self.unlock(TOKEN);
     }
 
+    /// Waits for the token, and takes it: for owners other than a coroutine.
+    pub(crate) fn wait(&self) {
+        self.park(None);
+    }
+
     /// Called by the owner alone.
     #[inline(always)]
     fn park(&self, deadline: Option<Instant>) {

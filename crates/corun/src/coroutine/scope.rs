@@ -19,6 +19,7 @@ use crate::coroutine::slice::allow_suspension;
 use crate::coroutine::spawn::{Builder, launch};
 use crate::coroutine::task::{Body, Epilogue, MetaInit};
 use crate::runtime;
+use crate::scheduler;
 use crate::scheduler::lock::SpinLock;
 use crate::scheduler::signal::Signal;
 use crate::scheduler::worker::Worker;
@@ -54,7 +55,7 @@ pub struct ScopedJoinHandle<'scope, T> {
 /// of them have ended. The contract is that of [`std::thread::scope`]; a plain thread may call it too.
 ///
 /// # Panics
-/// With the panic of `f`; and if a coroutine panicked whose handle was not joined.
+/// With the panic of `f`; if a coroutine panicked whose handle was not joined; and in an async task, which cannot wait here.
 ///
 /// # Examples
 /// ```
@@ -72,6 +73,7 @@ pub fn scope<'env, F, T>(f: F) -> T
 where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
+    scheduler::assert_not_polling();
     let state = ScopeState {
         running: 0,
         failed_unseen: false,

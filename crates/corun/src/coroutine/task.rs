@@ -7,6 +7,7 @@
 //!   The result is taken or dropped by the join handle, or, if that is gone, by the ending coroutine: never by a mere
 //!   `Coroutine` handle, which may live anywhere and for long. `joiner` decides which: the handle leaves
 //!   [`DETACHED`] there when it is dropped, the coroutine [`COMPLETED`] or [`FAILED`] when it ends; who comes second sees the other.
+//! - An async task has the same header and the same end; what else there is in its block, `future/task.rs` says.
 //! - A joiner that may give up ([`LimitedJoiner`]) is marked as such in `joiner`. Until the coroutine takes it from there it may take itself
 //!   back. If it comes too late for that, the coroutine has ended, and will touch it a last time by setting `told`: it waits for that.
 //! - `next` and `prev` link the block into the list of unstarted coroutines that `place` names, under that
@@ -18,12 +19,13 @@
 use std::any::Any;
 use std::cell::{Cell, UnsafeCell};
 use std::marker::PhantomData;
-use std::mem::{ManuallyDrop, offset_of};
+use std::mem::{self, ManuallyDrop, offset_of};
 use std::num::NonZeroU64;
 use std::panic::{self, AssertUnwindSafe, Location};
 use std::process;
 use std::ptr::{self, NonNull};
 
+use crate::coroutine::awaiting::{Left, is_awaited};
 use crate::coroutine::local_map::LocalMap;
 use crate::coroutine::park::Parker;
 use crate::primitive::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering, fence};
@@ -41,11 +43,20 @@ pub(crate) type Outcome<T> = Result<T, Box<dyn Any + Send>>;
 pub(crate) const COMPLETED: *mut Signal = ptr::without_provenance_mut(1);
 pub(crate) const FAILED: *mut Signal = ptr::without_provenance_mut(2);
 /// `joiner` of a coroutine whose join handle was dropped.
-const DETACHED: *mut Signal = ptr::without_provenance_mut(8);
+pub(super) const DETACHED: *mut Signal = ptr::without_provenance_mut(8);
 /// Added to either once the join handle has read the result.
-const TAKEN: usize = 4;
+pub(super) const TAKEN: usize = 4;
 /// Added to the address of a joiner that is the first field of a [`LimitedJoiner`].
 const LIMITED: usize = 1;
+/// Added to the address of a waker: see `awaiting.rs`.
+pub(super) const AWAITED: usize = 2;
+
+/// What one reference counts in [`Header::references`]. The bits below are the state of an async task (`future/state.rs`), and 0 for coroutines.
+pub(crate) const REFERENCE: u32 = 32;
+
+/// Set in [`Header::meta`] for a `Box<Meta>`, and for an async task.
+const BOXED: usize = 1;
+const GUEST: usize = 2;
 
 /// Values of `place`; from [`PLACE_QUEUED`] on it is the number of the list that holds the unstarted coroutine.
 pub(crate) const PLACE_TRANSIT: u32 = 0;
@@ -57,16 +68,17 @@ pub(crate) const PLACE_QUEUED: u32 = 4;
 
 #[repr(C)]
 pub(crate) struct Header {
-    references: AtomicU32,
+    /// [`REFERENCE`] for each reference, and the state of an async task.
+    pub(crate) references: AtomicU32,
     /// Where the coroutine is: see the `PLACE_` constants.
     pub(crate) place: AtomicU32,
-    vtable: &'static Vtable,
+    pub(crate) vtable: &'static Vtable,
     pub(crate) next: AtomicPtr<()>,
     pub(crate) prev: AtomicPtr<()>,
-    /// A `&'static Location` (the spawn site), or, with the lowest bit set, a `Box<Meta>`.
+    /// A `&'static Location` (the spawn site), or, with [`BOXED`], a `Box<Meta>`; with [`GUEST`] for an async task.
     meta: *mut (),
-    /// Null, the signal of whoever joins, or how the coroutine ended.
-    joiner: AtomicPtr<Signal>,
+    /// Null, the signal or waker of whoever joins, or how the coroutine ended.
+    pub(super) joiner: AtomicPtr<Signal>,
     pub(crate) parker: Parker,
     id: u64,
 }
@@ -79,14 +91,34 @@ pub(crate) struct Meta {
     pub(crate) stack_size: usize,
 }
 
-struct Vtable {
-    /// Runs the closure to its end, publishes the result and gives up the scheduler's reference.
-    run: unsafe fn(TaskRef, &Control),
+pub(crate) struct Vtable {
+    /// Runs the closure to its end, publishes the result and gives up the scheduler's reference. Not for async tasks.
+    pub(crate) run: unsafe fn(TaskRef, &Control),
+    /// Polls an async task.
+    pub(crate) poll: unsafe fn(TaskRef),
     /// Ends an unstarted coroutine with `payload` as the reason, as if it had panicked at once.
-    fail: unsafe fn(TaskRef, Box<dyn Any + Send>),
-    dealloc: unsafe fn(NonNull<Header>),
+    pub(crate) fail: unsafe fn(TaskRef, Box<dyn Any + Send>),
+    pub(crate) dealloc: unsafe fn(NonNull<Header>),
     /// Where in the block the stage begins; it depends on the alignment of closure and result.
-    stage_offset: usize,
+    pub(crate) stage_offset: usize,
+}
+
+impl Header {
+    /// `references` with the state of an async task.
+    #[inline(always)]
+    pub(crate) fn new(references: u32, vtable: &'static Vtable, meta: MetaInit, id: u64) -> Header {
+        Header {
+            references: AtomicU32::new(references),
+            place: AtomicU32::new(PLACE_TRANSIT),
+            vtable,
+            next: AtomicPtr::new(ptr::null_mut()),
+            prev: AtomicPtr::new(ptr::null_mut()),
+            meta: meta.into_raw(),
+            joiner: AtomicPtr::new(ptr::null_mut()),
+            parker: Parker::new(),
+            id,
+        }
+    }
 }
 
 /// The control block of a started coroutine, at the top of its stack.
@@ -113,7 +145,7 @@ union Stage<F, T> {
 }
 
 /// An outcome as it is stored: the payload of a panic behind one word, so that a block without a result stays small.
-type Stored<T> = Result<T, Box<Box<dyn Any + Send>>>;
+pub(crate) type Stored<T> = Result<T, Box<Box<dyn Any + Send>>>;
 
 #[repr(C)]
 struct Task<F, T> {
@@ -161,17 +193,7 @@ impl TaskRef {
     #[inline]
     pub(crate) fn new<B: Body>(body: B, id: u64, meta: MetaInit) -> (TaskRef, JoinRef<B::Output>) {
         let task = Task::<B, B::Output> {
-            header: Header {
-                references: AtomicU32::new(2),
-                place: AtomicU32::new(PLACE_TRANSIT),
-                vtable: &Table::<B>::VTABLE,
-                next: AtomicPtr::new(ptr::null_mut()),
-                prev: AtomicPtr::new(ptr::null_mut()),
-                meta: meta.into_raw(),
-                joiner: AtomicPtr::new(ptr::null_mut()),
-                parker: Parker::new(),
-                id,
-            },
+            header: Header::new(2 * REFERENCE, &Table::<B>::VTABLE, meta, id),
             stage: UnsafeCell::new(Stage {
                 fresh: ManuallyDrop::new(body),
             }),
@@ -180,13 +202,7 @@ impl TaskRef {
         // SAFETY: the block was made for such a value.
         unsafe { block.write(task) };
         let task = TaskRef(block.cast());
-        (
-            task,
-            JoinRef {
-                task,
-                marker: PhantomData,
-            },
-        )
+        (task, JoinRef::new(task))
     }
 
     #[inline(always)]
@@ -212,7 +228,8 @@ impl TaskRef {
 
     #[inline]
     pub(crate) fn retain(self) {
-        let before = self.header().references.fetch_add(1, Ordering::Relaxed);
+        let references = &self.header().references;
+        let before = references.fetch_add(REFERENCE, Ordering::Relaxed);
         if before > u32::MAX / 2 {
             too_many_handles();
         }
@@ -223,15 +240,36 @@ impl TaskRef {
     pub(crate) fn release(self) {
         let references = &self.header().references;
         // Alone already: nobody else can make a new reference, so the decrement can be spared.
-        if references.load(Ordering::Acquire) != 1 {
-            if references.fetch_sub(1, Ordering::Release) != 1 {
+        if references.load(Ordering::Acquire) >= 2 * REFERENCE {
+            if references.fetch_sub(REFERENCE, Ordering::Release) >= 2 * REFERENCE {
                 return;
             }
             // Pairs with the releases above: what other threads did with the block comes before its end.
             fence(Ordering::Acquire);
         }
         // SAFETY: this was the last reference.
+        unsafe { self.free() }
+    }
+
+    /// # Safety
+    /// Nobody has a reference any more.
+    #[inline(always)]
+    pub(crate) unsafe fn free(self) {
+        // SAFETY: as the caller promises.
         unsafe { (self.header().vtable.dealloc)(self.0) }
+    }
+
+    /// Is it an async task, and not a coroutine?
+    #[inline(always)]
+    pub(crate) fn is_guest(self) -> bool {
+        self.header().meta.addr() & GUEST != 0
+    }
+
+    /// Must it be run from the idle context: an async task, or a coroutine with a stack of its own size?
+    #[inline(always)]
+    pub(crate) fn needs_idle(self) -> bool {
+        self.header().meta.addr() & (BOXED | GUEST) != 0
+            && (self.is_guest() || self.stack_size() != 0)
     }
 
     /// Stores a joiner of a coroutine that cannot end meanwhile: one that the caller has taken out of its list.
@@ -282,12 +320,13 @@ impl TaskRef {
 
     fn meta_ref(&self) -> Result<&Meta, &'static Location<'static>> {
         let raw = self.header().meta;
-        if raw.addr() & 1 == 1 {
-            // SAFETY: a tagged pointer is a boxed `Meta`, which lives as long as the block.
-            Ok(unsafe { &*raw.map_addr(|a| a & !1).cast::<Meta>() })
+        let bare = raw.map_addr(|a| a & !(BOXED | GUEST));
+        if raw.addr() & BOXED != 0 {
+            // SAFETY: so marked it is a boxed `Meta`, which lives as long as the block.
+            Ok(unsafe { &*bare.cast::<Meta>() })
         } else {
-            // SAFETY: an untagged pointer came from a `&'static Location`.
-            Err(unsafe { &*raw.cast::<Location<'static>>() })
+            // SAFETY: else it came from a `&'static Location`.
+            Err(unsafe { &*bare.cast::<Location<'static>>() })
         }
     }
 
@@ -390,6 +429,8 @@ impl Meta {
 pub(crate) enum MetaInit {
     Site(&'static Location<'static>),
     Full(Box<Meta>),
+    /// That of an async task: from `of_guest`.
+    Guest(*mut ()),
 }
 
 impl MetaInit {
@@ -397,12 +438,26 @@ impl MetaInit {
     fn into_raw(self) -> *mut () {
         match self {
             MetaInit::Site(site) => ptr::from_ref(site).cast_mut().cast(),
-            MetaInit::Full(meta) => Box::into_raw(meta).cast::<()>().map_addr(|a| a | 1),
+            MetaInit::Full(meta) => Box::into_raw(meta).cast::<()>().map_addr(|a| a | BOXED),
+            MetaInit::Guest(raw) => raw,
         }
+    }
+
+    /// The same for an async task.
+    #[inline(always)]
+    pub(crate) fn of_guest(self) -> MetaInit {
+        MetaInit::Guest(self.into_raw().map_addr(|a| a | GUEST))
     }
 }
 
 impl<T> JoinRef<T> {
+    pub(crate) fn new(task: TaskRef) -> JoinRef<T> {
+        JoinRef {
+            task,
+            marker: PhantomData,
+        }
+    }
+
     /// Takes the result, if the coroutine has ended and the result was not taken before.
     pub(crate) fn take(&mut self) -> Option<Outcome<T>> {
         let header = self.task.header();
@@ -432,7 +487,11 @@ impl<T> JoinRef<T> {
     /// Leaves the coroutine to itself. If it has ended, its unread result is returned.
     pub(crate) fn detach(&mut self) -> Option<Outcome<T>> {
         let joiner = &self.task.header().joiner;
-        if !joiner.load(Ordering::Relaxed).is_null() {
+        let seen = joiner.load(Ordering::Relaxed);
+        if is_awaited(seen) && self.withdraw_for_good(seen) {
+            return None;
+        }
+        if !seen.is_null() {
             return self.take();
         }
         // Acquire and release: whoever comes second drops what the other has left.
@@ -450,15 +509,15 @@ impl<T> JoinRef<T> {
 
 /// Publishes that the result stands, and wakes the joiner. Returns whether there is nobody left to read the result.
 #[inline(always)]
-fn complete(task: TaskRef, ended: *mut Signal) -> bool {
+pub(crate) fn complete(task: TaskRef, ended: *mut Signal) -> bool {
     let header = task.header();
     // The last reference: the handle is gone, and nobody but a destructor of the result can make a new one.
-    if header.references.load(Ordering::Acquire) == 1 {
+    if header.references.load(Ordering::Acquire) < 2 * REFERENCE {
         header.joiner.store(ended, Ordering::Relaxed);
         return true;
     }
     let mut joiner = header.joiner.load(Ordering::Acquire);
-    if joiner.is_null() || LimitedJoiner::is_marked(joiner) {
+    if joiner.is_null() || LimitedJoiner::is_marked(joiner) || is_awaited(joiner) {
         // Release: the result comes first (pairs with `take` and `ended`). Acquire: the joiner's signal is complete.
         joiner = header.joiner.swap(ended, Ordering::AcqRel);
     } else {
@@ -471,6 +530,9 @@ fn complete(task: TaskRef, ended: *mut Signal) -> bool {
     }
     if LimitedJoiner::is_marked(joiner) {
         LimitedJoiner::tell(joiner);
+    } else if is_awaited(joiner) {
+        // SAFETY: it was taken from the block by the exchange above.
+        unsafe { Left::tell(joiner) };
     } else if !joiner.is_null() {
         // SAFETY: a joiner waits for exactly this call, so its signal is alive; nobody else notifies it.
         unsafe { Signal::notify_joiner(joiner) };
@@ -483,6 +545,7 @@ struct Table<B>(PhantomData<B>);
 impl<B: Body> Table<B> {
     const VTABLE: Vtable = Vtable {
         run: Self::run,
+        poll: |_| unreachable!("a coroutine is run, on its stack"),
         fail: Self::fail,
         dealloc: Self::dealloc,
         stage_offset: offset_of!(Task<B, B::Output>, stage),
@@ -537,13 +600,23 @@ impl<B: Body> Table<B> {
     unsafe fn dealloc(task: NonNull<Header>) {
         // SAFETY: the caller holds the last reference and has dropped the result.
         unsafe {
-            let meta = task.as_ref().meta;
-            if meta.addr() & 1 == 1 {
-                drop(Box::from_raw(meta.map_addr(|a| a & !1).cast::<Meta>()));
-            }
+            free_meta(TaskRef(task));
             // Nothing else in the block has a destructor to run: the stage is empty.
             blocks::free(task.cast::<Task<B, B::Output>>());
         }
+    }
+}
+
+/// Frees what the block's meta field owns.
+///
+/// # Safety
+/// The block is being freed.
+#[inline(always)]
+pub(crate) unsafe fn free_meta(task: TaskRef) {
+    let meta = task.header().meta;
+    if meta.addr() & BOXED != 0 {
+        // SAFETY: a boxed `Meta`, which is not used again.
+        drop(unsafe { Box::from_raw(meta.map_addr(|a| a & !(BOXED | GUEST)).cast::<Meta>()) });
     }
 }
 
@@ -560,8 +633,15 @@ pub(crate) fn for_thread(id: u64, meta: MetaInit) -> TaskRef {
 /// overflow the count.
 #[cold]
 fn too_many_handles() -> ! {
-    eprintln!("fatal: more than 2^31 handles to one coroutine");
+    eprintln!("fatal: more than 2^26 handles to one coroutine");
     process::abort();
+}
+
+/// The destructor of a panic's payload may panic as well, and nobody is there to take that.
+pub(crate) fn forget_payload(payload: Box<dyn Any + Send>) {
+    if let Err(second) = panic::catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        mem::forget(second);
+    }
 }
 
 /// Runs a destructor of the user's in a place that cannot unwind: a result that nobody will see, a closure that never ran.

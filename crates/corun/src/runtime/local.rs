@@ -12,6 +12,7 @@ use std::time::Instant;
 use crate::coroutine::JoinHandle;
 use crate::coroutine::spawn::launch_local;
 use crate::coroutine::task::{Body, MetaInit, Plain};
+use crate::future::spawn;
 use crate::platform::host_wait::HostWait;
 use crate::runtime::Handle;
 use crate::runtime::config::Request;
@@ -95,9 +96,24 @@ impl LocalRuntime {
         self.launch(Plain(f), MetaInit::Site(Location::caller()))
     }
 
+    /// Spawns an async task, which runs when the runtime is next driven, on this thread.
+    #[track_caller]
+    pub fn spawn_async_local<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + 'static,
+        F::Output: 'static,
+    {
+        let meta = MetaInit::Site(Location::caller());
+        self.entered(|| spawn::launch_local(future, meta))
+    }
+
     fn launch<B: Body>(&self, body: B, meta: MetaInit) -> JoinHandle<B::Output> {
+        self.entered(|| launch_local(body, meta))
+    }
+
+    fn entered<T>(&self, launch: impl FnOnce() -> io::Result<JoinHandle<T>>) -> JoinHandle<T> {
         let entered = Entered::new(self);
-        let handle = launch_local(body, meta);
+        let handle = launch();
         drop(entered);
         match handle {
             Ok(handle) => handle,

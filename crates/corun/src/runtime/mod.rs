@@ -10,6 +10,7 @@ use std::{error, fmt, ptr};
 use crate::coroutine::JoinHandle;
 use crate::coroutine::spawn::launch;
 use crate::coroutine::task::{MetaInit, Plain};
+use crate::scheduler;
 use crate::scheduler::lock_mutex;
 use crate::scheduler::watch::Reporting;
 use crate::scheduler::worker::Worker;
@@ -256,13 +257,14 @@ impl Handle {
     /// It may be called from a plain thread, which is blocked, or from a coroutine of this or another runtime, which is suspended.
     ///
     /// # Panics
-    /// With the panic of `f`; and if the runtime is shutting down.
+    /// With the panic of `f`; if the runtime is shutting down; and in an async task, which cannot wait here.
     #[track_caller]
     pub fn block_on<F, T>(&self, f: F) -> T
     where
         F: FnOnce() -> T + Send,
         T: Send,
     {
+        scheduler::assert_not_polling();
         let site = MetaInit::Site(Location::caller());
         let handle = launch(&self.scheduler, Plain(f), site)
             .unwrap_or_else(|error| panic!("failed to start the coroutine: {error}"));

@@ -12,6 +12,7 @@ use super::shared::Shared;
 use super::watch;
 use super::worker::{Next, Worker};
 use crate::coroutine::task::TaskRef;
+use crate::future::task::cancel_task;
 use crate::time::clock::Sleeper;
 
 /// A busy worker looks at its timers and its reactor this often, at the tick.
@@ -38,7 +39,7 @@ impl Sleeper for Sleeping<'_> {
     }
 
     fn is_idle(&self) -> bool {
-        self.1.inbox.is_empty() && self.1.spawned.is_empty()
+        self.1.inbox.is_empty() && self.1.spawned.is_empty() && self.1.guests.is_idle()
     }
 
     fn next_deadline(&self) -> Option<Instant> {
@@ -75,6 +76,11 @@ impl Worker {
     /// One round: looks at everything that may have become ready, then runs coroutines until one switches back here.
     /// Returns false if nothing was ready.
     pub(crate) fn turn(&self) -> bool {
+        if let Some(task) = self.take_guest_to_poll() {
+            // A coroutine has given way to it: nothing of the following is due.
+            self.run_guests(task);
+            return true;
+        }
         self.count_switch();
         self.drain_inbox();
         if self.is_ready() {
@@ -130,12 +136,13 @@ impl Worker {
             || !self.shared.spawned.is_empty()
             || !self.local.is_empty()
             || !self.shared.inbox.is_empty()
+            || !self.shared.guests.is_idle()
             || !self.shared.scheduler.injected.is_empty()
     }
 
-    /// Does no coroutine of this worker live?
+    /// Does no coroutine of this worker live, and no async task of its runtime?
     pub(crate) fn is_unused(&self) -> bool {
-        self.live.get() == 0
+        self.live.get() == 0 && self.shared.scheduler.have_guests_ended()
     }
 
     /// Ends every coroutine that has not started.
@@ -144,12 +151,14 @@ impl Worker {
             .pop_fresh()
             .or_else(|| self.shared.scheduler.injected.pop())
         {
+            let payload = Box::new("the runtime was dropped before the coroutine could start");
+            if task.is_guest() {
+                cancel_task(task, payload);
+                self.poll_guest(task);
+                continue;
+            }
             // SAFETY: the task is unstarted and was taken out of its list.
-            unsafe {
-                task.fail(Box::new(
-                    "the runtime was dropped before the coroutine could start",
-                ))
-            };
+            unsafe { task.fail(payload) };
         }
     }
 
@@ -157,6 +166,7 @@ impl Worker {
         self.shared
             .inbox
             .drain(|context| self.run_queue.push(context));
+        self.take_local_guests();
     }
 
     /// Fires the timers that are due, and takes what the reactor has, without waiting.
@@ -195,7 +205,10 @@ impl Worker {
                 .map(|i| (start + i) % count)
                 .filter(|&i| i != me && scheduler.placement.is_near(me, i) == near)
                 .filter_map(|i| scheduler.worker(i))
-                .find_map(|victim| victim.spawned.steal_half(&self.shared.spawned))
+                .find_map(|victim| {
+                    let stolen = victim.spawned.steal_half(&self.shared.spawned);
+                    stolen.or_else(|| victim.guests.take_next())
+                })
         };
         from(true).or_else(|| {
             if scheduler.placement.is_divided() {
@@ -244,6 +257,7 @@ impl Worker {
         } else {
             scheduler.sleepers.lie_down(&self.shared.bed);
         }
+        self.announce_end_of_guests();
         if !self.something_to_do() {
             if scheduler.clock.is_paused() {
                 self.wait_paused();
@@ -352,7 +366,7 @@ impl Worker {
     /// The second look, after this worker has said that it sleeps.
     fn something_to_do(&self) -> bool {
         let scheduler = &*self.shared.scheduler;
-        if !self.shared.inbox.is_empty() || self.may_end() {
+        if !self.shared.inbox.is_empty() || !self.shared.guests.is_idle() || self.may_end() {
             return true;
         }
         if self.shared.bed.is_dozing() {
@@ -365,15 +379,17 @@ impl Worker {
                 && scheduler.stealable_elsewhere(self.shared.index))
     }
 
-    /// Is the runtime shut down, with nothing left in the list that all workers share?
-    fn is_dismissed(&self) -> bool {
-        self.shared.scheduler.is_closed() && self.shared.scheduler.injected.is_empty()
+    /// Is the runtime shut down, with no async task, and nothing left in the list that all workers share?
+    pub(super) fn is_dismissed(&self) -> bool {
+        let scheduler = &*self.shared.scheduler;
+        scheduler.is_closed() && scheduler.injected.is_empty() && scheduler.have_guests_ended()
     }
 
     fn may_end(&self) -> bool {
         self.live.get() == 0
             && (self.shared.watched.is_retiring() || self.is_dismissed())
             && self.shared.spawned.is_empty()
+            && self.shared.guests.is_idle()
             && self.local.is_empty()
     }
 }

@@ -17,6 +17,7 @@
 pub(crate) mod blocks;
 mod capture;
 mod fork;
+pub(crate) mod guests;
 mod idle;
 mod inbox;
 pub(crate) mod lock;
@@ -76,8 +77,10 @@ pub(crate) struct Scheduler {
     started: AtomicUsize,
     /// How many threads of workers have been made and are not up yet.
     starting: AtomicUsize,
-    /// Coroutines spawned from outside the workers.
+    /// Coroutines and async tasks from outside the workers.
     injected: SpawnList,
+    /// How many async tasks were spawned from outside.
+    guests_from_outside: AtomicUsize,
     sleepers: Sleepers,
     closed: AtomicBool,
     watch: Watch,
@@ -108,6 +111,7 @@ impl Scheduler {
             started: AtomicUsize::new(0),
             starting: AtomicUsize::new(0),
             injected: SpawnList::new(0),
+            guests_from_outside: AtomicUsize::new(0),
             sleepers: Sleepers::new(),
             closed: AtomicBool::new(false),
             watch: Watch::new(),
@@ -209,6 +213,14 @@ impl Scheduler {
         self.injected.close();
         self.closed.store(true, Ordering::SeqCst);
         self.wake_all();
+    }
+}
+
+/// Panics in the poll of an async task. For what is to be refused there before anything else happens.
+#[inline(always)]
+pub(crate) fn assert_not_polling() {
+    if let Some(worker) = Worker::current() {
+        worker.assert_not_polling();
     }
 }
 

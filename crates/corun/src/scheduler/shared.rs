@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::Scheduler;
+use super::guests::Guests;
 use super::inbox::Inbox;
 use super::lock_mutex;
 use super::signal::Signal;
@@ -62,8 +63,9 @@ pub(crate) struct Shared {
     pub(crate) index: u32,
     pub(super) seat: &'static Seat,
     pub(super) inbox: Inbox,
-    /// The unstarted coroutines spawned here: what others steal.
+    /// The unstarted coroutines spawned here, and async tasks that are ready: what others steal.
     pub(super) spawned: SpawnList,
+    pub(super) guests: Guests,
     pub(crate) reactor: Arc<Reactor>,
     /// Under a lock for the watch thread's sake, which alone contends for it.
     pub(super) timers: Mutex<Timers>,
@@ -118,6 +120,7 @@ impl Shared {
             seat,
             inbox: Inbox::new(),
             spawned: SpawnList::new(seat.lists()),
+            guests: Guests::new(),
             reactor,
             timers: Mutex::new(Timers::new(scheduler.clock.start())),
             bed: Bed::new(),

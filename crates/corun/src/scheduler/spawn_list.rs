@@ -1,6 +1,7 @@
 //! Lists of coroutines that have not started: one for each worker, and one for spawns from outside.
 //!
-//! An unstarted coroutine is a closure on the heap. It can run anywhere, so this is what workers steal from each other.
+//! An unstarted coroutine is a closure on the heap. It can run anywhere, so this is what workers steal from each other. An async task that is
+//! ready stands in these lists in the same way, again and again.
 //!
 //! # Invariants
 //! - The list is doubly linked through the tasks, under a spin lock, first in, first out. There is no length beyond which
@@ -67,12 +68,25 @@ impl SpawnList {
     /// Appends a task, or gives it back if the list is closed.
     #[inline]
     pub(crate) fn push(&self, task: TaskRef) -> Result<(), TaskRef> {
-        let header = task.header();
-        let raw = task.0.as_ptr();
         let mut links = self.links.lock();
         if links.closed {
             return Err(task);
         }
+        self.link(&mut links, task);
+        Ok(())
+    }
+
+    /// Appends an async task that goes on: also if the list is closed.
+    #[inline]
+    pub(crate) fn push_again(&self, task: TaskRef) {
+        let mut links = self.links.lock();
+        self.link(&mut links, task);
+    }
+
+    #[inline(always)]
+    fn link(&self, links: &mut Links, task: TaskRef) {
+        let header = task.header();
+        let raw = task.0.as_ptr();
         header.next.store(ptr::null_mut(), Ordering::Relaxed);
         header.prev.store(links.back.cast(), Ordering::Relaxed);
         header.place.store(self.place, Ordering::Relaxed);
@@ -86,7 +100,6 @@ impl SpawnList {
         links.back = raw;
         self.len
             .store(self.len.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
-        Ok(())
     }
 
     #[inline]

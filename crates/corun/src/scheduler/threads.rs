@@ -134,8 +134,8 @@ impl Scheduler {
             exits.tell_waiters();
         }
         drop(exits);
-        if self.clock.is_paused() {
-            // Those that lay down before may have left the next step to this one.
+        // Those that lay down before may have left the next step of a paused clock to this one, or have waited for the async tasks that it ran.
+        if self.clock.is_paused() || self.is_closed() {
             self.wake_all();
         }
     }

@@ -24,6 +24,7 @@ use corun_context::raw::{self, Context};
 
 use super::Scheduler;
 use super::blocks::Blocks;
+use super::guests::Polls;
 use super::run_queue::RunQueue;
 use super::shared::{Seat, Shared};
 use super::spawn_list::SpawnList;
@@ -32,7 +33,7 @@ use crate::coroutine::local_map::LocalMap;
 use crate::coroutine::task::{Control, Header, PLACE_RUNNING, PLACE_SUSPENDED, TaskRef};
 
 /// Every so many switches the worker looks at its inbox, its timers and its reactor.
-const TICK: u32 = 64;
+pub(super) const TICK: u32 = 64;
 
 /// A round starts this share of the unstarted coroutines that wait, or as many as it continues started ones, whichever is more, and at
 /// least [`FRESH_LEAST`]. All of them would keep the started ones, with their timers and sockets, waiting for a whole burst of spawns; a
@@ -47,7 +48,10 @@ const FRESH_LEAST: usize = 16;
 const LEAVE: Duration = Duration::from_micros(500);
 
 /// How many operations that were ready at once a coroutine may do before it gives way.
-const BUDGET: u32 = 128;
+pub(super) const BUDGET: u32 = 128;
+
+/// Added to the depth of `no_suspend` calls while an async task is polled.
+const POLLING: u32 = 1 << 31;
 
 thread_local! {
     /// The worker that this thread is; null on all others.
@@ -69,9 +73,10 @@ pub(crate) struct Worker {
     /// The joiner of the coroutine that has just ended.
     pub(super) hand_back: Cell<Context>,
     pub(super) blocks: Blocks,
-    budget: Cell<u32>,
-    /// Depth of `no_suspend` calls. One cell serves, since nothing else runs while it is not zero.
+    pub(super) budget: Cell<u32>,
+    /// Depth of `no_suspend` calls, and [`POLLING`]. One cell serves, since nothing else runs while it is not zero.
     no_suspend: Cell<u32>,
+    pub(super) guests: Polls,
     /// How many `timeout` scopes the coroutines of this worker are in: none, mostly, and then nobody need look at his control block.
     pub(crate) scopes: Cell<usize>,
     /// Set while the panic hook runs: blocking then blocks the thread.
@@ -86,9 +91,9 @@ pub(crate) struct Worker {
     pub(super) random: Cell<u32>,
     /// Unstarted coroutines of `spawn_local`, which nobody may steal.
     pub(super) local: SpawnList,
-    /// One that the next round of the idle context starts first: it needs a stack that was not at hand.
+    /// One that the idle context runs first: an async task, or a coroutine that needs a stack that was not at hand.
     pub(super) to_start: Cell<Option<TaskRef>>,
-    seat: &'static Seat,
+    pub(super) seat: &'static Seat,
     pub(super) shared: Arc<Shared>,
     /// Keeps what `Shared::scheduler` points to.
     _scheduler: Arc<Scheduler>,
@@ -121,6 +126,7 @@ impl Worker {
             blocks: Blocks::new(),
             budget: Cell::new(BUDGET),
             no_suspend: Cell::new(0),
+            guests: Polls::new(),
             scopes: Cell::new(0),
             in_panic_hook: Cell::new(false),
             ids: Cell::new((0, 0)),
@@ -190,16 +196,19 @@ impl Worker {
         }
     }
 
-    /// The locals of the running coroutine.
+    /// The locals of the running coroutine or async task.
     #[inline]
     pub(crate) fn locals(&self) -> Option<&LocalMap> {
-        self.control().map(|control| &control.locals)
+        match self.control() {
+            Some(control) => Some(&control.locals),
+            None => self.guest_locals(),
+        }
     }
 
-    /// The control block of the running coroutine.
+    /// The control block of the running coroutine; an async task has none.
     #[inline]
     pub(crate) fn control(&self) -> Option<&Control> {
-        let task = self.running()?;
+        let task = self.running().filter(|task| !task.is_guest())?;
         let control = task.header().next.load(Ordering::Relaxed).cast::<Control>();
         // SAFETY: a started coroutine's `next` is its control block, which lives until it has ended.
         Some(unsafe { &*control })
@@ -209,12 +218,33 @@ impl Worker {
     #[inline(always)]
     pub(crate) fn assert_may_suspend(&self) {
         if self.no_suspend.get() != 0 {
-            suspended_in_no_suspend();
+            suspended_where_it_must_not(self.no_suspend.get());
         }
     }
 
+    /// Panics in the poll of an async task, where nothing can suspend.
+    #[inline(always)]
+    pub(crate) fn assert_not_polling(&self) {
+        if self.is_polling() && !self.in_panic_hook.get() {
+            suspended_where_it_must_not(POLLING);
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_polling(&self) -> bool {
+        self.no_suspend.get() & POLLING != 0
+    }
+
+    /// Whether the poll of an async task is under way: nothing can suspend then.
+    #[inline(always)]
+    pub(super) fn set_polling(&self, on: bool) {
+        self.no_suspend.set(if on { POLLING } else { 0 });
+    }
+
+    /// Changes nothing about a poll that is under way.
     pub(crate) fn set_no_suspend(&self, depth: u32) -> u32 {
-        self.no_suspend.replace(depth)
+        let polling = self.no_suspend.get() & POLLING;
+        self.no_suspend.replace(polling | depth)
     }
 
     pub(crate) fn set_in_panic_hook(&self, on: bool) -> bool {
@@ -344,7 +374,11 @@ impl Worker {
     fn next(&self, yields: bool) -> (Context, usize) {
         let count = self.count_switch();
         let mut left = self.started_left.get();
-        if left == 0 && self.local.is_empty() && self.shared.spawned.is_empty() {
+        if left == 0
+            && self.local.is_empty()
+            && self.shared.spawned.is_empty()
+            && !self.shared.guests.has_next()
+        {
             // A new round, in which nobody starts.
             left = self.run_queue.len();
         }
@@ -421,9 +455,14 @@ impl Worker {
         now.duration_since(since) < LEAVE
     }
 
-    /// The next coroutine that has not started.
+    /// The next coroutine that has not started, or the next async task.
     #[inline(always)]
     pub(super) fn pop_fresh(&self) -> Option<TaskRef> {
+        if self.shared.guests.has_next()
+            && let Some(task) = self.take_next_guest()
+        {
+            return Some(task);
+        }
         if self.local.is_empty() {
             return self.shared.spawned.pop();
         }
@@ -456,7 +495,7 @@ impl Worker {
     /// Prepares a stack for an unstarted coroutine, if one is at hand without a system call.
     #[inline(always)]
     fn launch(&self, task: TaskRef) -> Option<(Context, usize)> {
-        if task.stack_size() != 0 {
+        if task.needs_idle() {
             return None;
         }
         // SAFETY: only this thread uses the pool, and no reference to it outlives the statement.
@@ -467,6 +506,9 @@ impl Worker {
 
     /// Starts an unstarted coroutine from the idle context. Without a stack for it, it fails with the reason.
     pub(super) fn start(&self, task: TaskRef) {
+        if task.is_guest() {
+            return self.run_guests(task);
+        }
         // SAFETY: only this thread uses the pool, and no reference to it outlives the statement.
         match unsafe { (*self.stacks.get()).take(task.stack_size()) } {
             Ok(stack) => {
@@ -525,7 +567,7 @@ impl Worker {
             return Next::Continue(joiner);
         }
         match self.pick(false) {
-            Some(Next::Start(task)) if !default_size || task.stack_size() != 0 => {
+            Some(Next::Start(task)) if !default_size || task.needs_idle() => {
                 self.to_start.set(Some(task));
                 Next::Continue(self.idle.get())
             }
@@ -547,7 +589,12 @@ impl Drop for AbortOnUnwind {
 
 #[cold]
 #[inline(never)]
-fn suspended_in_no_suspend() -> ! {
+fn suspended_where_it_must_not(no_suspend: u32) -> ! {
+    assert!(
+        no_suspend & POLLING == 0,
+        "a call in an async task had to wait, and so would have blocked the other tasks of its worker: `.await` the async form instead \
+         (recv_async, lock_async, a JoinHandle, ...), or do it in a coroutine and await that: `corun::spawn(|| ...).await`"
+    );
     panic!(
         "a call inside corun::no_suspend had to wait, and so would have suspended the coroutine"
     );

@@ -1,5 +1,7 @@
 //! The real files of a coroutine's block, and stand-ins for what lies around them.
 
+#[path = "../../../src/coroutine/awaiting.rs"]
+pub mod awaiting;
 #[path = "../../../src/coroutine/park.rs"]
 pub mod park;
 #[path = "../../../src/coroutine/task.rs"]
