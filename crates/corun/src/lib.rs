@@ -25,10 +25,6 @@
 //!   [`blocking`].
 //! - A suspension may run other coroutines of the same thread. What that means for thread locals and for locks of std is in docs/safety.md.
 //! - The environment variables `CORUN_WORKERS` and `CORUN_STACK_SIZE` override the number of workers and the default stack size.
-//!
-//! # Features
-//! None is on by default.
-//! - `futures-io`: `AsyncRead` and `AsyncWrite` of the crate `futures-io` for the streams of [`net`].
 
 #[doc(hidden)]
 #[path = "macros_support.rs"]
@@ -43,14 +39,16 @@ mod primitive;
 mod reactor;
 pub mod runtime;
 mod scheduler;
+#[cfg(unix)]
+pub mod signal;
 pub mod sync;
 pub mod time;
 
 pub use blocking::{blocking, try_blocking};
 pub use coroutine::{
-    AccessError, Builder, Coroutine, CoroutineId, JoinHandle, LocalKey, Scope, ScopedJoinHandle,
-    StartError, State, checkpoint, current, no_suspend, park, park_timeout, scope, spawn,
-    spawn_local, yield_now,
+    AccessError, Builder, Coroutine, CoroutineId, InheritedKey, JoinHandle, LocalKey, Scope,
+    ScopedJoinHandle, StartError, State, checkpoint, current, no_suspend, park, park_timeout,
+    scope, spawn, spawn_local, yield_now,
 };
 pub use corun_macros::{main, test};
 pub use future::{block_on, spawn_async, spawn_async_local};
