@@ -223,3 +223,114 @@ fn the_grammar_of_thread_local() {
     );
     assert!(format!("{NAME:?}").contains("NAME"));
 }
+
+mod inherited {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    corun::coroutine_local! {
+        static inherit NUMBER: u32;
+        /// A second one beside it.
+        pub(self) static inherit WORD: Arc<str>
+    }
+
+    #[test]
+    fn children_see_what_was_bound_when_they_were_spawned() {
+        for workers in [1, 2, 8] {
+            let runtime = corun::Runtime::builder().workers(workers).build().unwrap();
+            runtime.block_on(|| {
+                assert_eq!(NUMBER.get(), None);
+                let orphan = corun::spawn(|| NUMBER.get());
+                let (child, grandchild) = NUMBER.with_value(1, || {
+                    WORD.with_value("word".into(), || {
+                        let child = corun::Builder::new().name("child".into());
+                        let child = child.spawn(|| (NUMBER.get(), WORD.get())).unwrap();
+                        let grandchild = corun::spawn(|| {
+                            corun::yield_now();
+                            let inner = NUMBER.with_value(2, || corun::spawn(|| NUMBER.get()));
+                            let outer = corun::spawn_local(|| NUMBER.get());
+                            corun::yield_now();
+                            (inner.join().unwrap(), outer.join().unwrap(), WORD.get())
+                        });
+                        (child, grandchild)
+                    })
+                });
+                let word = Some(Arc::from("word"));
+                assert_eq!(NUMBER.get(), None);
+                assert_eq!(orphan.join().unwrap(), None);
+                assert_eq!(child.join().unwrap(), (Some(1), word.clone()));
+                assert_eq!(grandchild.join().unwrap(), (Some(2), Some(1), word));
+            });
+        }
+    }
+
+    #[test]
+    fn each_coroutine_of_a_worker_has_its_own() {
+        let runtime = corun::Runtime::builder().workers(1).build().unwrap();
+        runtime.block_on(|| {
+            let coroutines: Vec<_> = (0..10)
+                .map(|n| {
+                    corun::spawn(move || {
+                        NUMBER.with_value(n, || {
+                            corun::yield_now();
+                            NUMBER.get() == Some(n)
+                        })
+                    })
+                })
+                .collect();
+            assert!(coroutines.into_iter().all(|one| one.join().unwrap()));
+        });
+    }
+
+    #[test]
+    fn async_tasks_inherit_and_bind() {
+        for workers in [1, 2, 8] {
+            let runtime = corun::Runtime::builder().workers(workers).build().unwrap();
+            let task = NUMBER.with_value(3, || {
+                runtime.spawn_async(async {
+                    let child = NUMBER.with_value(4, || corun::spawn_async(async { NUMBER.get() }));
+                    let other = corun::spawn(|| NUMBER.get());
+                    (child.await.unwrap(), other.await.unwrap(), NUMBER.get())
+                })
+            });
+            assert_eq!(task.join().unwrap(), (Some(4), Some(3), Some(3)));
+        }
+    }
+
+    #[test]
+    fn a_plain_thread_binds_too_and_a_panic_unbinds() {
+        let child = NUMBER.with_value(5, || corun::spawn(|| NUMBER.get()));
+        assert_eq!(child.join().unwrap(), Some(5));
+        let outcome = std::panic::catch_unwind(|| {
+            NUMBER.with_value(6, || std::panic::resume_unwind(Box::new(())))
+        });
+        assert!(outcome.is_err());
+        NUMBER.with(|number| assert_eq!(number, None));
+    }
+
+    static DROPPED: AtomicUsize = AtomicUsize::new(0);
+
+    struct Counted;
+
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            DROPPED.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    corun::coroutine_local! {
+        static inherit COUNTED: Counted;
+    }
+
+    #[test]
+    fn a_value_goes_with_the_last_that_sees_it() {
+        let child = COUNTED.with_value(Counted, || corun::spawn(corun::park));
+        let handle = child.coroutine().clone();
+        assert_eq!(DROPPED.load(Ordering::SeqCst), 0);
+        handle.unpark();
+        child.join().unwrap();
+        // Not with the last handle.
+        assert_eq!(DROPPED.load(Ordering::SeqCst), 1);
+        drop(handle);
+    }
+}

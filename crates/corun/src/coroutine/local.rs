@@ -21,6 +21,9 @@ use crate::scheduler::worker::Worker;
 /// The initialiser may use other locals, and it may suspend. One that uses the local that it initialises panics. `const { .. }` around an
 /// initialiser is accepted, as in `std`, and has the expression evaluated at compile time.
 ///
+/// With `inherit` before the name, and no initialiser, it declares an [`InheritedKey`](crate::InheritedKey) instead: a value that is bound for the time of a call, and that all
+/// coroutines that are spawned during the call see as well.
+///
 /// # Examples
 /// ```
 /// use std::cell::{Cell, RefCell};
@@ -34,10 +37,27 @@ use crate::scheduler::worker::Worker;
 /// DEPTH.set(DEPTH.get() + 1);
 /// WORDS.with_borrow_mut(|words| words.push("hello".into()));
 /// assert_eq!((DEPTH.get(), WORDS.take().len()), (1, 1));
+///
+/// corun::coroutine_local! {
+///     /// The request that this is done for.
+///     static inherit REQUEST: u64;
+/// }
+///
+/// let child = REQUEST.with_value(7, || corun::spawn(|| REQUEST.get()));
+/// assert_eq!(child.join().unwrap(), Some(7));
 /// ```
 #[macro_export]
 macro_rules! coroutine_local {
     () => {};
+    ($(#[$attribute:meta])* $visibility:vis static inherit $name:ident : $type:ty; $($rest:tt)*) => {
+        $crate::coroutine_local!($(#[$attribute])* $visibility static inherit $name: $type);
+        $crate::coroutine_local!($($rest)*);
+    };
+    ($(#[$attribute:meta])* $visibility:vis static inherit $name:ident : $type:ty) => {
+        $(#[$attribute])*
+        $visibility static $name: $crate::InheritedKey<$type> =
+            $crate::InheritedKey::__new(::core::stringify!($name));
+    };
     ($(#[$attribute:meta])* $visibility:vis static $name:ident : $type:ty = const $init:block; $($rest:tt)*) => {
         $crate::coroutine_local!($(#[$attribute])* $visibility static $name: $type = const $init);
         $crate::coroutine_local!($($rest)*);
@@ -113,6 +133,13 @@ impl<T: 'static> LocalKey<T> {
             Some(map) => find(map),
             None => peek_thread_map(find),
         }
+    }
+
+    /// The value, if this coroutine has used the key: nothing is made.
+    #[inline]
+    pub(super) fn peek<R>(&'static self, f: impl FnOnce(&T) -> R) -> Option<R> {
+        // SAFETY: as in `try_with`.
+        self.find().map(|value| f(unsafe { value.as_ref() }))
     }
 
     /// The value, made by `init` if this coroutine has none yet.

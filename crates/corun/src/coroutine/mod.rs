@@ -2,6 +2,7 @@
 
 pub(crate) mod awaiting;
 mod handle;
+pub(crate) mod inherited;
 mod join;
 mod local;
 pub(crate) mod local_map;
@@ -14,6 +15,7 @@ mod start_error;
 pub(crate) mod task;
 
 pub use handle::{Coroutine, CoroutineId, State, current};
+pub use inherited::InheritedKey;
 pub use join::JoinHandle;
 pub use local::{AccessError, LocalKey};
 pub use park::{park, park_timeout};

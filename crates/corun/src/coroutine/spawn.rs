@@ -3,6 +3,7 @@
 use std::io;
 use std::panic::Location;
 
+use crate::coroutine::inherited;
 use crate::coroutine::join::JoinHandle;
 use crate::coroutine::task::{Body, Meta, MetaInit, Plain, TaskRef};
 use crate::runtime::{self, Handle, config};
@@ -167,7 +168,7 @@ pub(crate) fn launch<B: Body>(
     meta: MetaInit,
 ) -> io::Result<JoinHandle<B::Output>> {
     let id = Worker::current().map_or_else(|| draw_ids(1), Worker::next_id);
-    let (task, join) = TaskRef::new(body, id, meta);
+    let (task, join) = TaskRef::new(body, id, inherited::carry(meta));
     let handle = JoinHandle::new(join);
     match scheduler.submit(task) {
         Ok(()) => Ok(handle),
@@ -187,7 +188,7 @@ pub(crate) fn launch_local<B: Body>(body: B, meta: MetaInit) -> io::Result<JoinH
             "spawn_local was called on a plain thread, which has no worker",
         ));
     };
-    let (task, join) = TaskRef::new(body, worker.next_id(), meta);
+    let (task, join) = TaskRef::new(body, worker.next_id(), inherited::carry(meta));
     worker.submit_local(task);
     Ok(JoinHandle::new(join))
 }

@@ -26,6 +26,7 @@ use std::process;
 use std::ptr::{self, NonNull};
 
 use crate::coroutine::awaiting::{Left, is_awaited};
+use crate::coroutine::inherited::{self, Bindings};
 use crate::coroutine::local_map::LocalMap;
 use crate::coroutine::park::Parker;
 use crate::primitive::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering, fence};
@@ -89,6 +90,8 @@ pub(crate) struct Meta {
     pub(crate) name: Option<Box<str>>,
     /// Stack size asked for by the `Builder`; 0 is the default.
     pub(crate) stack_size: usize,
+    /// What was bound where it was spawned. For whoever runs it alone.
+    pub(crate) inherited: Cell<Option<Bindings>>,
 }
 
 pub(crate) struct Vtable {
@@ -338,6 +341,12 @@ impl TaskRef {
         self.meta_ref().map_or_else(|site| site, |meta| meta.site)
     }
 
+    /// The place of what it has inherited, if there can be anything.
+    #[inline(always)]
+    pub(crate) fn inherited(&self) -> Option<&Cell<Option<Bindings>>> {
+        Some(&self.meta_ref().ok()?.inherited)
+    }
+
     #[inline]
     pub(crate) fn stack_size(&self) -> usize {
         self.meta_ref().map_or(0, |meta| meta.stack_size)
@@ -421,6 +430,7 @@ impl Meta {
             site,
             name: None,
             stack_size: 0,
+            inherited: Cell::new(None),
         }
     }
 }
@@ -566,6 +576,7 @@ impl<B: Body> Table<B> {
         let outcome = panic::catch_unwind(AssertUnwindSafe(closure));
         // Before the result is visible, as std drops thread locals before a join returns.
         control.locals.clear();
+        inherited::forget(task);
         // SAFETY: the same contract; the body is used up.
         unsafe { Self::end(task, outcome, epilogue) }
     }
@@ -576,6 +587,7 @@ impl<B: Body> Table<B> {
         let body = unsafe { ManuallyDrop::take(&mut (*stage).fresh) };
         let (closure, epilogue) = body.split();
         abort_on_panic(|| drop(closure));
+        inherited::forget(task);
         // SAFETY: the same contract; the body is used up.
         unsafe { Self::end(task, Err(payload), epilogue) }
     }

@@ -6,6 +6,7 @@ use std::panic::Location;
 
 use super::state::LOCAL;
 use super::task;
+use crate::coroutine::inherited;
 use crate::coroutine::task::MetaInit;
 use crate::coroutine::{Builder, JoinHandle};
 use crate::runtime::{self, Handle, Runtime};
@@ -154,7 +155,7 @@ fn launch<F: Future>(
     let Some(home) = scheduler.home_for_guest(worker) else {
         return Err(refused());
     };
-    let (task, join) = task::new(future, id, meta, home, 0);
+    let (task, join) = task::new(future, id, inherited::carry(meta), home, 0);
     let handle = JoinHandle::new(join);
     match scheduler.submit_guest(task) {
         Ok(()) => Ok(handle),
@@ -180,6 +181,7 @@ pub(crate) fn launch_local<F: Future>(
             "spawn_async_local was called on a plain thread, which has no worker",
         ));
     };
+    let meta = inherited::carry(meta);
     let (task, join) = task::new(future, worker.next_id(), meta, worker.shared(), LOCAL);
     worker.submit_local_guest(task);
     Ok(JoinHandle::new(join))

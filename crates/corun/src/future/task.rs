@@ -25,6 +25,7 @@ use std::ptr::{self, NonNull};
 use std::task::{Context, Poll};
 
 use super::state::{AfterPoll, SCHEDULED, borrowed_waker};
+use crate::coroutine::inherited;
 use crate::coroutine::local_map::LocalMap;
 use crate::coroutine::task::{
     COMPLETED, FAILED, Header, JoinRef, MetaInit, Outcome, REFERENCE, Stored, TaskRef, Vtable,
@@ -242,6 +243,7 @@ impl<F: Future> Table<F> {
     unsafe fn end(task: TaskRef, outcome: Outcome<F::Output>) {
         // Before the result is visible, as with coroutines.
         task.guest().locals.clear();
+        inherited::forget(task);
         let stage = Self::stage(task);
         let ended = if outcome.is_err() { FAILED } else { COMPLETED };
         // SAFETY: the stage is empty, and nobody reads it before `complete`.

@@ -26,6 +26,14 @@ pub mod handle {
     }
 }
 
+pub mod inherited {
+    use super::task::TaskRef;
+
+    pub type Bindings = ();
+
+    pub fn forget(_: TaskRef) {}
+}
+
 pub mod local_map {
     pub struct LocalMap;
 
