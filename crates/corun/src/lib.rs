@@ -25,6 +25,10 @@
 //!   [`blocking`].
 //! - A suspension may run other coroutines of the same thread. What that means for thread locals and for locks of std is in docs/safety.md.
 //! - The environment variables `CORUN_WORKERS` and `CORUN_STACK_SIZE` override the number of workers and the default stack size.
+//!
+//! # Features
+//! None is on by default.
+//! - `futures-io`: `AsyncRead` and `AsyncWrite` of the crate `futures-io` for the streams of [`net`].
 
 #[doc(hidden)]
 #[path = "macros_support.rs"]

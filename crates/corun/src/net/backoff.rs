@@ -42,7 +42,18 @@ impl Backoff {
             .map_or(until, |deadline| until.min(deadline));
         // Nobody knows the signal, so that only the deadline ends the wait.
         Signal::new().wait_until(Some(until));
-        self.pause = (self.pause * 2).min(Self::LONGEST);
+        self.lengthen();
         Ok(true)
+    }
+
+    /// Pauses as an async task, which has no deadline.
+    pub(super) async fn pause_async(&mut self) {
+        // It never ends before its time, so the result says nothing.
+        let _ = crate::channel::after(self.pause).recv_async().await;
+        self.lengthen();
+    }
+
+    fn lengthen(&mut self) {
+        self.pause = (self.pause * 2).min(Self::LONGEST);
     }
 }

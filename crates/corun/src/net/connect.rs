@@ -7,7 +7,7 @@ use std::time::Duration;
 #[cfg(unix)]
 use super::backoff::Backoff;
 use super::socket::Socket;
-use crate::reactor::{Direction, Limits, Source};
+use crate::reactor::{Direction, Limits, Operation, Source};
 use crate::scheduler::in_coroutine;
 use crate::time::limit::Limit;
 use crate::time::now;
@@ -26,16 +26,9 @@ pub(super) fn tcp(
     if !in_coroutine() {
         return Socket::fresh(tcp_on_thread(address, timeout)?);
     }
-    let domain = socket2::Domain::for_address(*address);
-    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
-    let started = socket.connect(&(*address).into());
-    let stream = std::net::TcpStream::from(socket);
+    let (stream, connected) = start(address)?;
     let source = Source::new();
-    if let Err(error) = started {
-        if !under_way(&error) {
-            return Err(error);
-        }
+    if !connected {
         let limits = Limits::new();
         limits.set_timeout(Direction::Write, timeout);
         let connected = source.run(
@@ -57,6 +50,36 @@ pub(super) fn tcp(
         }
     }
     Ok(Socket::connected(source, stream))
+}
+
+/// The same as a future.
+pub(super) async fn tcp_async(address: &SocketAddr) -> io::Result<Socket<std::net::TcpStream>> {
+    let (stream, connected) = start(address)?;
+    // Goes before the stream, whether this returns or is dropped.
+    let source = Source::new();
+    if !connected {
+        let wait = Operation::new(
+            &source,
+            &stream,
+            Direction::Write,
+            |()| false,
+            || outcome(&stream),
+        );
+        wait.await?;
+    }
+    Ok(Socket::connected(source, stream))
+}
+
+/// Begins to connect. Returns whether that is all.
+fn start(address: &SocketAddr) -> io::Result<(std::net::TcpStream, bool)> {
+    let domain = socket2::Domain::for_address(*address);
+    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(&(*address).into()) {
+        Ok(()) => Ok((socket.into(), true)),
+        Err(error) if under_way(&error) => Ok((socket.into(), false)),
+        Err(error) => Err(error),
+    }
 }
 
 /// The thread may block, so the system does it all.
@@ -87,18 +110,56 @@ pub(super) fn unix(
     if !in_coroutine() {
         return Socket::fresh(std::os::unix::net::UnixStream::connect_addr(address)?);
     }
-    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
-    let target = local_address(address)?;
+    let mut connecting = Connecting::new(address)?;
     let mut backoff = Backoff::new(None);
-    loop {
-        match socket.connect(&target) {
-            Ok(()) => return Ok(Socket::connected(Source::new(), socket.into())),
-            // No event tells that there is room again.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => backoff.pause()?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => true,
-            Err(error) => return Err(error),
-        };
+    while !connecting.attempt()? {
+        backoff.pause()?;
+    }
+    Ok(connecting.finish())
+}
+
+/// The same as a future.
+#[cfg(unix)]
+pub(super) async fn unix_async(
+    address: &std::os::unix::net::SocketAddr,
+) -> io::Result<Socket<std::os::unix::net::UnixStream>> {
+    let mut connecting = Connecting::new(address)?;
+    let mut backoff = Backoff::new(None);
+    while !connecting.attempt()? {
+        backoff.pause_async().await;
+    }
+    Ok(connecting.finish())
+}
+
+#[cfg(unix)]
+struct Connecting {
+    socket: socket2::Socket,
+    target: socket2::SockAddr,
+}
+
+#[cfg(unix)]
+impl Connecting {
+    fn new(address: &std::os::unix::net::SocketAddr) -> io::Result<Connecting> {
+        let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        let target = local_address(address)?;
+        Ok(Connecting { socket, target })
+    }
+
+    /// `false` if the listener's queue is full: no event tells that there is room again.
+    fn attempt(&mut self) -> io::Result<bool> {
+        loop {
+            match self.socket.connect(&self.target) {
+                Ok(()) => return Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn finish(self) -> Socket<std::os::unix::net::UnixStream> {
+        Socket::connected(Source::new(), self.socket.into())
     }
 }
 

@@ -31,15 +31,30 @@
 //!   mode the original was in; the result of one into std is in blocking mode, unless `set_nonblocking(true)` was called here.
 //!   The mode belongs to the socket, not to the handle: do not convert one clone into std while others are in use here.
 //!
+//! # In async code
+//! Each operation that may wait has a twin whose name ends in `_async`, and which is a future: [`TcpStream::connect_async`],
+//! [`TcpListener::accept_async`], [`UdpSocket::recv_from_async`] and so on. With the feature `futures-io`, streams implement that crate's
+//! `AsyncRead` and `AsyncWrite` too, by value and by reference. All of them work in async tasks of corun, in [`block_on`](crate::block_on) and
+//! on any other executor; on a thread that is no worker of corun's they are woken by the global runtime.
+//! - Coroutines, threads and tasks may use one socket at once. The futures stand in the same line as blocking calls. Tasks that poll through
+//!   a trait (`AsyncRead`, `IncomingAsync`) have no place in it: they are called when nobody stands there.
+//! - A future that is dropped before it has completed has done nothing. One that waits must be polled or dropped, not put aside: when its turn
+//!   has come, those behind it wait for it.
+//! - Timeouts and `set_nonblocking` concern blocking calls only: whoever awaits limits the time himself.
+//! - Shutting down and closing wake tasks too.
+//!
 //! # What is not stable in std is not here
 //! `linger`, `into_incoming`, `peer_cred` and ancillary data. They are to be had through the `socket2` crate, whose `SockRef::from(&socket)`
 //! takes these types too.
 
 mod addr;
+mod asynchronous;
 #[cfg(unix)]
 mod backoff;
 mod connect;
 mod convert;
+#[cfg(feature = "futures-io")]
+mod futures_io;
 mod socket;
 mod tcp_listener;
 mod tcp_stream;
@@ -52,6 +67,7 @@ pub use std::net::{
 };
 
 pub use addr::ToSocketAddrs;
+pub use asynchronous::IncomingAsync;
 pub use tcp_listener::{Incoming, TcpListener};
 pub use tcp_stream::TcpStream;
 pub use udp::UdpSocket;

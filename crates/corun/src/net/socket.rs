@@ -1,9 +1,10 @@
 //! What all sockets have in common: the socket of std in non-blocking mode, and a way to wait for it.
 
 use std::io;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::reactor::{self, Direction, Limits, Source};
+use crate::reactor::{self, Direction, Limits, Operation, Source};
 
 /// The methods that the sockets of std share without a trait.
 pub(super) trait StdSocket: reactor::Socket + Sized {
@@ -135,6 +136,68 @@ impl<S: StdSocket> Socket<S> {
             short,
             operation,
         )
+    }
+
+    /// `read` as a future: for any executor, without time limits, and never "would block".
+    pub(super) fn read_async<T>(
+        &self,
+        operation: impl FnMut() -> io::Result<T>,
+    ) -> impl Future<Output = io::Result<T>> {
+        self.operation(Direction::Read, |_| false, operation)
+    }
+
+    /// `write` as a future.
+    pub(super) fn write_async<T>(
+        &self,
+        operation: impl FnMut() -> io::Result<T>,
+    ) -> impl Future<Output = io::Result<T>> {
+        self.operation(Direction::Write, |_| false, operation)
+    }
+
+    /// `read_stream` and `write_stream` as a future.
+    pub(super) fn stream_async(
+        &self,
+        direction: Direction,
+        most: usize,
+        operation: impl FnMut() -> io::Result<usize>,
+    ) -> impl Future<Output = io::Result<usize>> {
+        let short = move |count: &usize| *count != 0 && *count < most;
+        self.operation(direction, short, operation)
+    }
+
+    fn operation<T>(
+        &self,
+        direction: Direction,
+        short: impl Fn(&T) -> bool,
+        operation: impl FnMut() -> io::Result<T>,
+    ) -> impl Future<Output = io::Result<T>> {
+        Operation::new(&self.source, &self.inner, direction, short, operation)
+    }
+
+    /// An attempt by a task that polls, and is called when there may be more to do.
+    pub(super) fn poll<T>(
+        &self,
+        cx: &Context<'_>,
+        direction: Direction,
+        operation: impl FnMut() -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        let waker = cx.waker();
+        self.source
+            .poll(waker, &self.inner, direction, |_| false, operation)
+    }
+
+    /// As `poll`, for byte streams that are empty or full after a short count.
+    #[cfg(feature = "futures-io")]
+    pub(super) fn poll_stream(
+        &self,
+        cx: &Context<'_>,
+        direction: Direction,
+        most: usize,
+        operation: impl FnMut() -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        let short = |count: &usize| *count != 0 && *count < most;
+        self.source
+            .poll(cx.waker(), &self.inner, direction, short, operation)
     }
 
     /// Ends a socket that has no connection to shut down: all operations fail from now on, and those that wait do so at once.

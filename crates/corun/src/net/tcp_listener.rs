@@ -42,7 +42,7 @@ use super::tcp_stream::TcpStream;
 /// }
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub struct TcpListener(Socket<std::net::TcpListener>);
+pub struct TcpListener(pub(super) Socket<std::net::TcpListener>);
 
 /// The system shortens it to what it allows: `net.core.somaxconn` on Linux.
 const LONGEST_QUEUE: i32 = 65_535;
@@ -74,15 +74,15 @@ impl TcpListener {
     /// Those of the system: see the type's notes on running out of descriptors. After [`close`](Self::close),
     /// [`NotConnected`](io::ErrorKind::NotConnected).
     pub fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        let (stream, peer) = self.0.read(|| {
-            self.0.check_open()?;
-            // Closing between the two lines makes the call fail, for a reason of the system's.
-            self.0
-                .inner
-                .accept()
-                .or_else(|error| self.0.check_open().and(Err(error)))
-        })?;
+        let (stream, peer) = self.0.read(|| self.accept_once())?;
         Ok((TcpStream(Socket::fresh(stream)?), peer))
+    }
+
+    pub(super) fn accept_once(&self) -> io::Result<(std::net::TcpStream, SocketAddr)> {
+        self.0.check_open()?;
+        // Closing between the two lines makes the call fail, for a reason of the system's.
+        let accepted = self.0.inner.accept();
+        accepted.or_else(|error| self.0.check_open().and(Err(error)))
     }
 
     /// Accepts for ever: each item is what [`accept`](Self::accept) returns, without the address.

@@ -5,6 +5,7 @@ use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
 use super::addr::ToSocketAddrs;
+use super::asynchronous::no_address;
 use super::connect;
 use super::convert::conversions;
 use super::socket::{Socket, common_methods, timeout_methods};
@@ -61,12 +62,7 @@ impl TcpStream {
                 Err(error) => last = Some(error),
             }
         }
-        Err(last.unwrap_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "could not resolve to any addresses",
-            )
-        }))
+        Err(last.unwrap_or_else(no_address))
     }
 
     /// Connects to one address, or gives up after the timeout.
@@ -173,7 +169,7 @@ impl Write for &TcpStream {
 
 /// The number of bytes that a call can take of the buffers: it may ignore those beyond the system's limit, which says nothing about
 /// room in the socket.
-fn offered(bufs: &[IoSlice<'_>]) -> usize {
+pub(super) fn offered(bufs: &[IoSlice<'_>]) -> usize {
     const MOST: usize = 1024;
     if bufs.len() > MOST {
         return 0;

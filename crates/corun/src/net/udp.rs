@@ -21,7 +21,7 @@ use super::socket::{Socket, common_methods, timeout_methods};
 /// assert_eq!((&buffer[..length], sender), (&b"hello"[..], here.local_addr()?));
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub struct UdpSocket(Socket<std::net::UdpSocket>);
+pub struct UdpSocket(pub(super) Socket<std::net::UdpSocket>);
 
 conversions!(UdpSocket, std::net::UdpSocket);
 
@@ -37,21 +37,33 @@ impl UdpSocket {
 
     #[inline]
     fn receive<T>(&self, mut operation: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-        self.0.read(|| {
-            self.0.check_open()?;
-            let result = operation();
-            // A socket that is closed meanwhile gives an empty datagram from nobody, or an error of the system's.
-            self.0.check_open()?;
-            result
-        })
+        self.0.read(|| self.receive_once(&mut operation))
+    }
+
+    #[inline]
+    pub(super) fn receive_once<T>(
+        &self,
+        operation: impl FnOnce() -> io::Result<T>,
+    ) -> io::Result<T> {
+        self.0.check_open()?;
+        let result = operation();
+        // A socket that is closed meanwhile gives an empty datagram from nobody, or an error of the system's.
+        self.0.check_open()?;
+        result
     }
 
     #[inline]
     fn transmit<T>(&self, mut operation: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-        self.0.write(|| {
-            self.0.check_open()?;
-            operation()
-        })
+        self.0.write(|| self.transmit_once(&mut operation))
+    }
+
+    #[inline]
+    pub(super) fn transmit_once<T>(
+        &self,
+        operation: impl FnOnce() -> io::Result<T>,
+    ) -> io::Result<T> {
+        self.0.check_open()?;
+        operation()
     }
 
     /// Waits for a datagram; returns its length and its sender. What does not fit the buffer is lost.

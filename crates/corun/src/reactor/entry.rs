@@ -13,6 +13,12 @@
 //! 4. Who lost his turn to a newcomer (a thread outside the runtime, a clone of the descriptor) goes back to the head of the list; a
 //!    newcomer that finds waiters joins at the end. First come, first served.
 //! 5. An entry is freed only when no event can name it any more: see `poller.rs`.
+//! 6. Async tasks wait in one of two ways. A future for one operation has a node in the list like everybody else (`task_turn.rs`), and gives its
+//!    turn on when it is dropped. A task that polls through a trait (`AsyncRead`) has no future that could be dropped: it joins the *herd*
+//!    of its direction, which has no order and never has the turn. READY with somebody in the herd implies that somebody has the turn, or
+//!    that somebody is on his way to the lock. The herd is called as a whole as soon as the direction is READY and nobody has or waits for
+//!    the turn. Being called may come to nothing: whoever looks may be too late, and joins again.
+//! 7. Wakers are foreign code: they are made, called and dropped without the lock. So what changes the lists returns whom to wake ([`Calls`]).
 //!
 //! # A short count is an answer
 //! A TCP socket that returns fewer bytes than asked for is empty (or full), so READY is cleared without another call that only says
@@ -27,20 +33,25 @@
 //! - One-shot registrations: one more system call per wait.
 //! - Generation numbers in the event: needs a table look-up per event. Freeing entries late needs none.
 //! - A lock beside the state: eight locked instructions a request instead of five.
+//! - One slot for a waker in each direction, where the last one counts (as in some async runtimes): of two tasks that read through `&TcpStream`,
+//!   one would never be woken. Nor may such a task have the turn: it may have lost its interest, and nobody would know.
 //!
-//! Checked by `tests.rs` on real sockets, and by `tests/models/reactor` in every interleaving of two readers and a dispatch.
+//! Checked by `tests.rs` on real sockets, and by `tests/models/reactor` in every interleaving of two readers, coroutines or tasks, and a dispatch.
 
 use std::cell::{Cell, UnsafeCell};
 use std::io;
 use std::ops::BitOrAssign;
 use std::sync::Arc;
+use std::task::Waker;
 
+use super::herd::Herd;
 use super::poller::{Links, Reactor};
 use super::selector::RawDescriptor;
 use super::wait_list::{WaitList, Waiter};
 use crate::platform::fork;
 use crate::primitive::atomic::{AtomicU32, Ordering};
 use crate::primitive::{hint, thread};
+use crate::scheduler::signal::Wakeup;
 use crate::scheduler::with_reactor;
 
 /// The two independent halves of a descriptor. Accepting is reading, connecting is writing.
@@ -60,7 +71,7 @@ impl Ready {
     pub(super) const WRITE: Ready = Ready(2);
     const BOTH: Ready = Ready(3);
     /// End of file, an error, or urgent data: from now on a short count proves nothing. Stays set.
-    pub(super) const UNUSUAL: Ready = Ready(1 << 6);
+    pub(super) const UNUSUAL: Ready = Ready(1 << 8);
 }
 
 impl BitOrAssign for Ready {
@@ -71,10 +82,10 @@ impl BitOrAssign for Ready {
 }
 
 /// The reactor that watched the descriptor has gone; the next waiter registers it anew.
-const ORPHAN: u32 = 1 << 7;
+const ORPHAN: u32 = 1 << 9;
 /// Somebody holds the lock: nobody else changes the state.
-const LOCKED: u32 = 1 << 8;
-const TICK: u32 = 1 << 9;
+const LOCKED: u32 = 1 << 10;
+const TICK: u32 = 1 << 11;
 const FLAGS: u32 = TICK - 1;
 
 impl Direction {
@@ -91,6 +102,17 @@ impl Direction {
     const fn turn(self) -> u32 {
         16 << self as u32
     }
+
+    /// The herd of this direction is not empty. Changes under the lock only.
+    const fn herd(self) -> u32 {
+        64 << self as u32
+    }
+}
+
+/// READY, somebody waits, and nobody has the turn, in either direction.
+#[inline]
+fn needs_hand_on(state: u32) -> bool {
+    state & (state >> 2 | state >> 6) & !(state >> 4) & 3 != 0
 }
 
 /// The state as it was before an operation was tried.
@@ -112,6 +134,8 @@ pub(super) struct Entry {
     pub(super) descriptor: RawDescriptor,
     /// Who waits in each direction. Guarded by LOCKED, as is `home`.
     lists: [WaitList; 2],
+    /// Who polls in each direction, made for the first one that does. Guarded by LOCKED.
+    herds: UnsafeCell<Option<Box<[Herd; 2]>>>,
     /// The reactor that watches the descriptor.
     home: Cell<Option<Arc<Reactor>>>,
     /// The process it was made in, as `fork::generation` counts them.
@@ -120,10 +144,38 @@ pub(super) struct Entry {
     pub(super) links: UnsafeCell<Links>,
 }
 
-// SAFETY: `links` is touched under the registry's lock only, `lists` and `home` under the entry's own; the rest is atomic or constant.
+// SAFETY: `links` is touched under the registry's lock only, `lists`, `herds` and `home` under the entry's own; the rest is atomic or constant.
 unsafe impl Send for Entry {}
 // SAFETY: as above.
 unsafe impl Sync for Entry {}
+
+/// Whom to wake of one direction, once the entry is unlocked.
+#[must_use = "they would wait for ever"]
+pub(super) struct Calls {
+    turn: Option<Wakeup>,
+    herd: Option<Herd>,
+}
+
+impl Calls {
+    const NONE: Calls = Calls {
+        turn: None,
+        herd: None,
+    };
+
+    #[inline]
+    pub(super) fn wake(self) {
+        if let Some(wakeup) = self.turn {
+            wakeup.wake();
+        }
+        if let Some(herd) = self.herd {
+            herd.wake();
+        }
+    }
+}
+
+/// No reactor watches the descriptor: an async task has to look for one without the lock, then try again.
+#[derive(Debug)]
+pub(super) struct Homeless;
 
 /// Holds the lock. As nobody else changes the state meanwhile, it is changed in a copy, and published with the unlocking.
 struct Locked<'a> {
@@ -146,28 +198,45 @@ impl Locked<'_> {
     }
 
     #[inline]
-    fn hand_on_all(&mut self) {
-        for direction in [Direction::Read, Direction::Write] {
-            if self.state & (direction.queued() | direction.turn()) == direction.queued() {
-                self.hand_on(direction);
+    fn hand_on_all(&mut self) -> [Calls; 2] {
+        [Direction::Read, Direction::Write].map(|direction| {
+            let waits = self.state & (direction.queued() | direction.herd()) != 0;
+            if waits && self.state & direction.turn() == 0 {
+                self.hand_on(direction)
+            } else {
+                Calls::NONE
             }
-        }
+        })
     }
 
-    /// Gives the turn, which is free or the caller's, to the first waiter, if there is something to do for him.
+    /// Gives the turn, which is free or the caller's, to the first waiter, if there is something to do for him; if nobody waits for it, calls
+    /// the herd.
     #[inline]
-    fn hand_on(&mut self, direction: Direction) {
+    fn hand_on(&mut self, direction: Direction) -> Calls {
         self.state &= !direction.turn();
+        let mut calls = Calls::NONE;
         if self.state & direction.ready() != 0 {
             while !self.entry.lists[direction as usize].is_empty() {
-                // He may run at once, but waits for the lock before he looks at the state.
-                if self.entry.lists[direction as usize].grant_first() {
+                calls.turn = self.entry.lists[direction as usize].grant_first();
+                if calls.turn.is_some() {
                     self.state |= direction.turn();
                     break;
                 }
             }
+            if calls.turn.is_none() && self.state & direction.herd() != 0 {
+                calls.herd = self.call_herd(direction);
+            }
         }
         self.note_queue(direction);
+        calls
+    }
+
+    #[cold]
+    fn call_herd(&mut self, direction: Direction) -> Option<Herd> {
+        self.state &= !direction.herd();
+        // SAFETY: guarded by the lock.
+        let herds = unsafe { (*self.entry.herds.get()).as_mut() };
+        herds.map(|herds| herds[direction as usize].leave())
     }
 
     #[inline]
@@ -205,6 +274,7 @@ impl Entry {
             state: AtomicU32::new(state),
             descriptor,
             lists: [WaitList::new(), WaitList::new()],
+            herds: UnsafeCell::new(None),
             home: Cell::new(None),
             generation: fork::generation(),
             links: UnsafeCell::new(Links::NONE),
@@ -252,21 +322,26 @@ impl Entry {
         self.generation != fork::generation()
     }
 
-    /// Registers the descriptor, which none watches as yet, with a reactor.
+    /// Registers the descriptor with a reactor, if none watches it.
     pub(super) fn settle_at(&self, reactor: &Arc<Reactor>) -> io::Result<()> {
-        self.lock().settle_with(reactor)
+        let mut locked = self.lock();
+        if locked.state & ORPHAN == 0 {
+            return Ok(());
+        }
+        locked.settle_with(reactor)
     }
 
-    /// Takes the entry from a reactor that stops: all waiters try again, and register it elsewhere.
-    pub(super) fn orphan(&self) {
+    /// Takes the entry from a reactor that stops: all waiters, who are to be woken, try again, and register it elsewhere.
+    pub(super) fn orphan(&self) -> [Calls; 2] {
         let mut locked = self.lock();
         locked.state |= ORPHAN;
         locked.note(Ready::BOTH);
-        locked.hand_on_all();
+        let calls = locked.hand_on_all();
         // Last: whoever finds no reactor may free the entry once the lock is released.
         let home = self.home.take();
         drop(locked);
         drop(home);
+        calls
     }
 
     /// Makes all waiters try again.
@@ -274,10 +349,16 @@ impl Entry {
         self.dispatch(Ready::BOTH);
     }
 
-    /// The reactor that watches the descriptor, which from now on has none.
+    /// The reactor that watches the descriptor, which from now on has none. Tasks that have polled are forgotten, not woken: nobody has the
+    /// socket any more.
     pub(super) fn leave_home(&self) -> Option<Arc<Reactor>> {
-        let _locked = self.lock();
-        self.home.take()
+        let locked = self.lock();
+        let home = self.home.take();
+        // SAFETY: guarded by the lock.
+        let herds = unsafe { (*self.herds.get()).take() };
+        drop(locked);
+        drop(herds);
+        home
     }
 
     /// Whether an operation may be tried at once: it may succeed, and nobody waits for his turn.
@@ -326,8 +407,6 @@ impl Entry {
     /// Notes an event, and gives the turn to the first waiter of each direction that it concerns.
     #[inline]
     pub(super) fn dispatch(&self, ready: Ready) {
-        // READY, somebody waits, and nobody has the turn, in either direction.
-        let needs_hand_on = |state: u32| state & (state >> 2) & !(state >> 4) & 3 != 0;
         let noted = self.update(|state| {
             let new = state | ready.0;
             (!needs_hand_on(new)).then_some(new.wrapping_add(TICK))
@@ -335,7 +414,9 @@ impl Entry {
         if !noted {
             let mut locked = self.lock();
             locked.note(ready);
-            locked.hand_on_all();
+            let calls = locked.hand_on_all();
+            drop(locked);
+            calls.into_iter().for_each(Calls::wake);
         }
     }
 
@@ -359,9 +440,41 @@ impl Entry {
     ) -> io::Result<Option<Seen>> {
         let mut locked = self.lock();
         locked.settle()?;
+        // SAFETY: as the caller promises.
+        Ok(unsafe { self.link(&mut locked, direction, waiter, mine) })
+    }
+
+    /// As `enqueue`, for the waiter of an async task.
+    ///
+    /// # Safety
+    /// As for `enqueue`.
+    pub(super) unsafe fn enqueue_task(
+        &self,
+        direction: Direction,
+        waiter: &Waiter,
+        mine: bool,
+    ) -> Result<Option<Seen>, Homeless> {
+        let mut locked = self.lock();
+        if locked.state & ORPHAN != 0 {
+            return Err(Homeless);
+        }
+        // SAFETY: as the caller promises.
+        Ok(unsafe { self.link(&mut locked, direction, waiter, mine) })
+    }
+
+    /// # Safety
+    /// As for `enqueue`.
+    #[inline]
+    unsafe fn link(
+        &self,
+        locked: &mut Locked<'_>,
+        direction: Direction,
+        waiter: &Waiter,
+        mine: bool,
+    ) -> Option<Seen> {
         let state = locked.state;
         if state & direction.ready() != 0 && (mine || state & direction.turn() == 0) {
-            return Ok(Some(Seen(state)));
+            return Some(Seen(state));
         }
         let list = &self.lists[direction as usize];
         // SAFETY: the caller keeps it in place.
@@ -374,18 +487,63 @@ impl Entry {
             }
         }
         locked.state |= direction.queued();
+        None
+    }
+
+    /// Has the turn come to a waiter that a task has linked? If not, it will be told by `waker`, which is exchanged for the last one.
+    pub(super) fn has_come(&self, waiter: &Waiter, waker: &mut Waker) -> bool {
+        let _locked = self.lock();
+        // SAFETY: under the lock of the list.
+        unsafe { waiter.signal.poll(waker) }
+    }
+
+    /// Adds a task to the herd; or returns the state, because the operation may be tried at once.
+    pub(super) fn join_herd(
+        &self,
+        direction: Direction,
+        waker: &Waker,
+    ) -> Result<Option<Seen>, Homeless> {
+        // Made before the lock is taken, and dropped or called after, as the lock is the last local.
+        let mut fresh = Some(waker.clone());
+        let mut crowd = Herd::new();
+        let mut locked = self.lock();
+        let state = locked.state;
+        if state & ORPHAN != 0 {
+            return Err(Homeless);
+        }
+        let mask = direction.ready() | direction.queued() | direction.turn();
+        if state & mask == direction.ready() {
+            return Ok(Some(Seen(state)));
+        }
+        // SAFETY: guarded by the lock.
+        let herds = unsafe { &mut *self.herds.get() };
+        let herd = &mut herds.get_or_insert_default()[direction as usize];
+        if !herd.knows(waker) {
+            if herd.is_full() {
+                crowd = herd.leave();
+            }
+            if let Some(fresh) = fresh.take() {
+                herd.add(fresh);
+            }
+        }
+        locked.state |= direction.herd();
+        drop(locked);
+        crowd.wake();
         Ok(None)
     }
 
     /// Makes sure that a waiter that was linked is in no list, and keeps no turn from the others.
     pub(super) fn dequeue(&self, direction: Direction, waiter: &Waiter) {
         let mut locked = self.lock();
+        let mut calls = Calls::NONE;
         if waiter.is_linked() {
             self.lists[direction as usize].remove(waiter);
             locked.note_queue(direction);
         } else if waiter.is_granted() {
-            locked.hand_on(direction);
+            calls = locked.hand_on(direction);
         }
+        drop(locked);
+        calls.wake();
     }
 
     /// Ends a turn.
@@ -396,11 +554,14 @@ impl Entry {
             Some(seen) if seen.is_recent(state) => state & !(direction.ready() | direction.turn()),
             _ => state & !direction.turn(),
         };
-        let alone = self.update(|state| (state & direction.queued() == 0).then(|| end(state)));
+        let others = direction.queued() | direction.herd();
+        let alone = self.update(|state| (state & others == 0).then(|| end(state)));
         if !alone {
             let mut locked = self.lock();
             locked.state = end(locked.state);
-            locked.hand_on(direction);
+            let calls = locked.hand_on(direction);
+            drop(locked);
+            calls.wake();
         }
     }
 

@@ -11,12 +11,19 @@
 //! - [`Source`] (`source.rs`): what a socket owns; makes an entry when it first has to wait, and takes it away when it is dropped.
 //! - `selector`: the system calls: epoll on Linux, the `polling` crate elsewhere.
 //!
-//! Plain threads do not take part: they wait for their one descriptor by `poll(2)` (`platform::poll`).
+//! - [`Operation`] (`operation.rs`, `task_turn.rs`): an operation as a future, with a place in the order of those who wait; `Source::poll` is for
+//!   tasks that poll through a trait, and have none (`herd.rs`).
+//!
+//! Plain threads do not take part: they wait for their one descriptor by `poll(2)` (`platform::poll`). An async task that polls on a thread of
+//! somebody else's is woken by a worker of the global runtime.
 
 mod entry;
+mod herd;
 mod limits;
+mod operation;
 mod poller;
 mod source;
+mod task_turn;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -34,6 +41,7 @@ mod selector;
 
 pub(crate) use entry::Direction;
 pub(crate) use limits::Limits;
+pub(crate) use operation::Operation;
 pub(crate) use poller::Reactor;
 pub(crate) use selector::Socket;
 pub(crate) use source::Source;

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::entry::{Direction, Entry};
+use super::entry::{Calls, Direction, Entry};
 use super::selector::{Events, Selector};
 use crate::platform::fork;
 use crate::scheduler::run_queue::prefetch;
@@ -217,13 +217,20 @@ impl Reactor {
     pub(crate) fn shutdown(&self) {
         // No batch is under way while this is held.
         let _events = self.events.take();
-        let mut registry = self.registry.take();
-        // SAFETY: linked entries are alive: to leave they need the registry's lock, or have to find that they have no home,
-        // which is the last thing that `orphan` does.
-        while let Some(entry) = unsafe { registry.live.as_ref() } {
-            registry.unlink(entry);
-            self.selector.delete(entry.descriptor);
-            entry.orphan();
+        loop {
+            let calls = {
+                let mut registry = self.registry.take();
+                // SAFETY: linked entries are alive: to leave they need the registry's lock, or have to find that they have no home, which is
+                // the last thing that `orphan` does.
+                let Some(entry) = (unsafe { registry.live.as_ref() }) else {
+                    return;
+                };
+                registry.unlink(entry);
+                self.selector.delete(entry.descriptor);
+                entry.orphan()
+            };
+            // Foreign code, which may drop sockets of this reactor.
+            calls.into_iter().for_each(Calls::wake);
         }
     }
 

@@ -3,14 +3,16 @@
 use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Waker};
 
-use super::entry::{Direction, Entry};
+use super::entry::{Direction, Entry, Homeless};
 use super::limits::Limits;
+use super::poller::Reactor;
 use super::selector::{self, RawDescriptor};
 use super::turn::Turn;
 use crate::platform::poll;
-use crate::scheduler::{in_coroutine, safepoint, with_reactor};
+use crate::scheduler::{in_coroutine, reactor_for_task, safepoint, with_reactor};
 use crate::time::limit::Limit;
 
 /// Runs the operations of one descriptor, which is registered nowhere until one of them has to wait in a coroutine.
@@ -24,7 +26,7 @@ pub(crate) struct Source {
 static REGISTERING: [Mutex<()>; 16] = [const { Mutex::new(()) }; 16];
 
 #[inline]
-fn would_block<T>(result: &io::Result<T>) -> bool {
+pub(super) fn would_block<T>(result: &io::Result<T>) -> bool {
     matches!(result, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }
 
@@ -47,27 +49,9 @@ impl Source {
         short: impl Fn(&T) -> bool,
         mut operation: impl FnMut() -> io::Result<T>,
     ) -> io::Result<T> {
-        match self.entry() {
-            None => {
-                let result = operation();
-                if !would_block(&result) {
-                    safepoint();
-                    return result;
-                }
-            }
-            Some(entry) => {
-                if let Some(seen) = entry.look(direction) {
-                    let result = operation();
-                    if !would_block(&result) {
-                        if result.as_ref().is_ok_and(&short) {
-                            entry.drained(direction, seen);
-                        }
-                        safepoint();
-                        return result;
-                    }
-                    entry.clear(direction, seen);
-                }
-            }
+        if let Some(result) = self.attempt(direction, &short, &mut operation) {
+            safepoint();
+            return result;
         }
         if limits.is_nonblocking() {
             // The reactor may not have seen yet what the kernel knows.
@@ -78,6 +62,52 @@ impl Source {
             return Self::run_on_thread(selector::raw(socket), direction, &limit, operation);
         }
         self.run_in_turn(selector::raw(socket), direction, &limit, short, operation)
+    }
+
+    /// Tries an operation, if it may be tried at once. `None`: it has to wait.
+    #[inline(always)]
+    pub(super) fn attempt<T>(
+        &self,
+        direction: Direction,
+        short: &impl Fn(&T) -> bool,
+        operation: &mut impl FnMut() -> io::Result<T>,
+    ) -> Option<io::Result<T>> {
+        let Some(entry) = self.entry() else {
+            let result = operation();
+            return (!would_block(&result)).then_some(result);
+        };
+        let seen = entry.look(direction)?;
+        let result = operation();
+        if would_block(&result) {
+            entry.clear(direction, seen);
+            return None;
+        }
+        if result.as_ref().is_ok_and(short) {
+            entry.drained(direction, seen);
+        }
+        Some(result)
+    }
+
+    /// Runs a non-blocking operation on behalf of a task that polls: it is called, as one of the herd, when there is something to try again.
+    pub(crate) fn poll<S: selector::Socket, T>(
+        &self,
+        waker: &Waker,
+        socket: &S,
+        direction: Direction,
+        short: impl Fn(&T) -> bool,
+        mut operation: impl FnMut() -> io::Result<T>,
+    ) -> Poll<io::Result<T>> {
+        loop {
+            if let Some(result) = self.attempt(direction, &short, &mut operation) {
+                return Poll::Ready(result);
+            }
+            let entry = self.entry_for_task(selector::raw(socket), direction)?;
+            match entry.join_herd(direction, waker) {
+                Ok(None) => return Poll::Pending,
+                Ok(Some(_)) => {}
+                Err(Homeless) => entry.settle_at(&reactor_for_task()?)?,
+            }
+        }
     }
 
     fn run_in_turn<T>(
@@ -157,8 +187,30 @@ impl Source {
         }
     }
 
+    /// The entry, for an async task, which may run on a thread that has no reactor.
+    pub(super) fn entry_for_task(
+        &self,
+        descriptor: RawDescriptor,
+        blocked: Direction,
+    ) -> io::Result<&Entry> {
+        match self.entry() {
+            Some(entry) if !entry.is_stale() => Ok(entry),
+            _ => self.register_with(descriptor, blocked, &reactor_for_task()?),
+        }
+    }
+
     #[cold]
     fn register(&self, descriptor: RawDescriptor, blocked: Direction) -> io::Result<&Entry> {
+        with_reactor(|reactor| self.register_with(descriptor, blocked, reactor))
+            .expect("a coroutine runs on a worker")
+    }
+
+    fn register_with(
+        &self,
+        descriptor: RawDescriptor,
+        blocked: Direction,
+        reactor: &Arc<Reactor>,
+    ) -> io::Result<&Entry> {
         let stripe = &REGISTERING[descriptor as usize % REGISTERING.len()];
         let _guard = stripe.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = self.entry()
@@ -168,7 +220,7 @@ impl Source {
         }
         // A stale one is leaked: see `Entry::is_stale`.
         let entry = Box::new(Entry::new(descriptor, blocked));
-        with_reactor(|reactor| entry.settle_at(reactor)).expect("a coroutine runs on a worker")?;
+        entry.settle_at(reactor)?;
         self.entry.store(Box::into_raw(entry), Ordering::Release);
         Ok(self.entry().expect("just stored"))
     }

@@ -2,12 +2,13 @@
 
 use std::cell::Cell;
 use std::ptr;
+use std::task::Waker;
 use std::time::Instant;
 
 use crate::primitive::atomic::{AtomicPtr, Ordering};
-use crate::scheduler::signal::Signal;
+use crate::scheduler::signal::{Signal, Wakeup};
 
-/// One waiting coroutine: pinned on its stack from the time it is linked until it is unlinked.
+/// One waiting coroutine or async task: pinned on its stack, or in its future, from the time it is linked until it is unlinked.
 pub(super) struct Waiter {
     pub(super) signal: Signal,
     prev: Cell<*const Waiter>,
@@ -20,12 +21,22 @@ pub(super) struct Waiter {
 impl Waiter {
     /// A waiter for somebody who waits until `deadline`, if there is one.
     pub(super) fn new(deadline: Option<Instant>) -> Waiter {
+        // Who unlinks it, under the entry's lock, notifies it; only a timer would contend.
+        Waiter::with(match deadline {
+            None => Signal::sole(),
+            Some(_) => Signal::new(),
+        })
+    }
+
+    /// A waiter for an async task.
+    pub(super) fn for_task(waker: &Waker) -> Waiter {
+        Waiter::with(Signal::for_task(waker))
+    }
+
+    #[inline]
+    fn with(signal: Signal) -> Waiter {
         Waiter {
-            // Who unlinks it, under the entry's lock, notifies it; only a timer would contend.
-            signal: match deadline {
-                None => Signal::sole(),
-                Some(_) => Signal::new(),
-            },
+            signal,
             prev: Cell::new(ptr::null()),
             next: Cell::new(ptr::null()),
             linked: Cell::new(false),
@@ -133,21 +144,22 @@ impl WaitList {
         waiter.linked.set(false);
     }
 
-    /// Unlinks the first waiter, of whom there is one, gives it its turn and wakes it. `false` if it had given up at the same time.
+    /// Unlinks the first waiter, of whom there is one, and gives it its turn. It is to be woken after the entry is unlocked. `None` if it had
+    /// given up at the same time.
     #[inline]
-    pub(super) fn grant_first(&self) -> bool {
+    pub(super) fn grant_first(&self) -> Option<Wakeup> {
         let waiter = self.head();
         debug_assert!(!waiter.is_null());
-        // SAFETY: it is linked, hence alive; if it gives up it needs the entry's lock, which the caller holds, before it goes away.
+        // SAFETY: it is linked, hence alive; if it gives up it needs the entry's lock, which the caller holds, before it goes away. Once it is
+        // claimed it does not run before it is woken, or else it looks at the entry, and for that waits for the lock.
         unsafe {
             self.remove(&*waiter);
             (*waiter).granted.set(true);
-            // Once notified it may be gone, so nothing of it is touched after that.
-            if Signal::notify(&raw const (*waiter).signal) {
-                return true;
+            let wakeup = Signal::claim(&raw const (*waiter).signal);
+            if wakeup.is_none() {
+                (*waiter).granted.set(false);
             }
-            (*waiter).granted.set(false);
+            wakeup
         }
-        false
     }
 }

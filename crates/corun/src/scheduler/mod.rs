@@ -33,6 +33,7 @@ mod threads;
 pub(crate) mod watch;
 pub(crate) mod worker;
 
+use std::io;
 use std::panic::RefUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -227,6 +228,19 @@ pub(crate) fn assert_not_polling() {
 /// The reactor of the worker that the calling coroutine runs on.
 pub(crate) fn with_reactor<R>(f: impl FnOnce(&Arc<Reactor>) -> R) -> Option<R> {
     Worker::suspendable().map(|worker| f(&worker.shared().reactor))
+}
+
+/// The reactor that an async task should register a descriptor with: that of the worker which polls it; on any other thread, that of a worker of
+/// the global runtime, each in its turn, as these never end.
+pub(crate) fn reactor_for_task() -> io::Result<Arc<Reactor>> {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    if let Some(worker) = Worker::current() {
+        return Ok(Arc::clone(&worker.shared().reactor));
+    }
+    let scheduler = &crate::runtime::try_global()?.scheduler;
+    let index = NEXT.fetch_add(1, Ordering::Relaxed) % scheduler.config.workers;
+    let worker = scheduler.worker(index).expect("the runtime has started");
+    Ok(Arc::clone(&worker.reactor))
 }
 
 /// The pool for blocking calls of the runtime that the calling coroutine belongs to.

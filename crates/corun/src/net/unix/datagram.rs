@@ -23,7 +23,7 @@ use crate::reactor::Direction;
 /// assert_eq!(&buffer[..length], b"hello");
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub struct UnixDatagram(Socket<std_unix::UnixDatagram>);
+pub struct UnixDatagram(pub(super) Socket<std_unix::UnixDatagram>);
 
 conversions!(UnixDatagram, std_unix::UnixDatagram);
 
@@ -60,22 +60,30 @@ impl UnixDatagram {
 
     #[inline]
     fn receive<T>(&self, mut operation: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-        self.0.read(|| {
-            self.0.check_open()?;
-            let result = operation();
-            self.0.check_open()?;
-            result
-        })
+        self.0.read(|| self.receive_once(&mut operation))
+    }
+
+    #[inline]
+    pub(super) fn receive_once<T>(
+        &self,
+        operation: impl FnOnce() -> io::Result<T>,
+    ) -> io::Result<T> {
+        self.0.check_open()?;
+        let result = operation();
+        self.0.check_open()?;
+        result
     }
 
     #[inline]
     fn transmit<T>(&self, mut operation: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-        self.0.write(|| self.attempt(&mut operation))
+        self.0.write(|| self.transmit_once(&mut operation))
     }
 
-    /// One attempt to send.
     #[inline]
-    fn attempt<T>(&self, operation: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    pub(super) fn transmit_once<T>(
+        &self,
+        operation: impl FnOnce() -> io::Result<T>,
+    ) -> io::Result<T> {
         self.0.check_open()?;
         // Closing between the two makes the call fail, for a reason of the system's.
         operation().or_else(|error| self.0.check_open().and(Err(error)))
@@ -120,7 +128,7 @@ impl UnixDatagram {
     pub fn send_to_addr(&self, buf: &[u8], socket_addr: &SocketAddr) -> io::Result<usize> {
         let mut backoff = None;
         loop {
-            let result = self.attempt(|| self.0.inner.send_to_addr(buf, socket_addr));
+            let result = self.transmit_once(|| self.0.inner.send_to_addr(buf, socket_addr));
             match &result {
                 Err(error)
                     if error.kind() == io::ErrorKind::WouldBlock

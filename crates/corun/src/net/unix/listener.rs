@@ -24,7 +24,7 @@ use crate::net::socket::{Socket, common_methods};
 /// std::fs::remove_file(&path)?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub struct UnixListener(Socket<std_unix::UnixListener>);
+pub struct UnixListener(pub(in crate::net) Socket<std_unix::UnixListener>);
 
 conversions!(UnixListener, std_unix::UnixListener);
 
@@ -53,14 +53,14 @@ impl UnixListener {
     /// # Errors
     /// Those of the system; after [`close`](Self::close), [`NotConnected`](io::ErrorKind::NotConnected).
     pub fn accept(&self) -> io::Result<(UnixStream, SocketAddr)> {
-        let (stream, peer) = self.0.read(|| {
-            self.0.check_open()?;
-            self.0
-                .inner
-                .accept()
-                .or_else(|error| self.0.check_open().and(Err(error)))
-        })?;
+        let (stream, peer) = self.0.read(|| self.accept_once())?;
         Ok((UnixStream(Socket::fresh(stream)?), peer))
+    }
+
+    pub(in crate::net) fn accept_once(&self) -> io::Result<(std_unix::UnixStream, SocketAddr)> {
+        self.0.check_open()?;
+        let accepted = self.0.inner.accept();
+        accepted.or_else(|error| self.0.check_open().and(Err(error)))
     }
 
     /// Accepts for ever: each item is what [`accept`](Self::accept) returns, without the address.

@@ -15,12 +15,14 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod asynchronous;
 mod datagram;
 mod listener;
 mod stream;
 
 pub use std::os::unix::net::SocketAddr;
 
+pub use asynchronous::IncomingAsync;
 pub use datagram::UnixDatagram;
 pub use listener::{Incoming, UnixListener};
 pub use stream::UnixStream;

@@ -24,7 +24,7 @@ use crate::platform::stream;
 /// assert_eq!(&buffer, b"ping");
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub struct UnixStream(pub(super) Socket<std_unix::UnixStream>);
+pub struct UnixStream(pub(in crate::net) Socket<std_unix::UnixStream>);
 
 conversions!(UnixStream, std_unix::UnixStream);
 

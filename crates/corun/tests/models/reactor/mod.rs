@@ -3,6 +3,11 @@
 #[path = "../../../src/reactor/entry.rs"]
 #[allow(dead_code, reason = "the models use the protocol, not the bookkeeping")]
 pub mod entry;
+#[path = "../../../src/reactor/herd.rs"]
+mod herd;
+#[path = "../../../src/reactor/task_turn.rs"]
+#[allow(dead_code, reason = "as above")]
+pub mod task_turn;
 #[path = "../../../src/reactor/turn.rs"]
 pub mod turn;
 #[path = "../../../src/reactor/wait_list.rs"]

@@ -1,10 +1,11 @@
-//! `entry.rs`, `turn.rs`, `wait_list.rs`: no byte that has arrived is left lying while somebody waits to read.
+//! `entry.rs`, `turn.rs`, `task_turn.rs`, `herd.rs`, `wait_list.rs`: no byte that has arrived is left lying while somebody waits to read.
 //!
 //! The kernel is a count of bytes; each that arrives is an event, dispatched after it has arrived. A waiter who is left behind stays
 //! parked, which loom reports as a deadlock.
 
 use std::mem;
 use std::sync::Arc;
+use std::task::{Wake, Waker};
 use std::time::Instant;
 
 use crate::checker::sync::atomic::AtomicUsize;
@@ -12,6 +13,7 @@ use crate::checker::sync::atomic::Ordering::SeqCst;
 use crate::checker::thread;
 
 use super::entry::{Direction, Entry, Ready};
+use super::task_turn::TaskTurn;
 use super::turn::Turn;
 use crate::check;
 
@@ -86,11 +88,89 @@ impl Socket {
         self.read(omission);
     }
 
+    /// Reads one byte as a task, as `Operation` does.
+    fn read_as_task(&self) {
+        let waker = Unpark::current();
+        let mut turn = TaskTurn::new(&self.entry, Direction::Read);
+        let mut seen = None;
+        loop {
+            if let Some(seen) = seen {
+                match self.try_read() {
+                    Some(short) => return turn.finish(short.then_some(seen)),
+                    None => self.entry.clear(Direction::Read, seen),
+                }
+            }
+            // SAFETY: it stays in this frame.
+            seen = unsafe { turn.wait(&waker) }.expect("there is a reactor");
+            while seen.is_none() {
+                seen = turn.poll(&waker);
+                if seen.is_none() {
+                    thread::park();
+                }
+            }
+        }
+    }
+
+    /// Begins to wait as a task, and gives up.
+    fn drop_task(&self) {
+        let mut turn = TaskTurn::new(&self.entry, Direction::Read);
+        // SAFETY: it stays in this frame.
+        let _ = unsafe { turn.wait(Waker::noop()) };
+    }
+
+    /// Reads one byte as one of a herd, as `Source::poll` does.
+    fn read_in_herd(&self) {
+        let waker = Unpark::current();
+        loop {
+            if let Some(seen) = self.entry.look(Direction::Read) {
+                match self.try_read() {
+                    Some(true) => return self.entry.drained(Direction::Read, seen),
+                    Some(false) => return,
+                    None => self.entry.clear(Direction::Read, seen),
+                }
+            }
+            let seen = self.entry.join_herd(Direction::Read, &waker);
+            if seen.expect("there is a reactor").is_none() {
+                thread::park();
+            }
+        }
+    }
+
     /// Waits, gives up at once, and does not read even if its turn has come by then.
     fn give_up(&self) {
         let mut turn = Turn::new(&self.entry, Direction::Read);
         let _ = turn.wait(Some(Instant::now())).unwrap();
     }
+}
+
+/// Wakes the thread that polls.
+struct Unpark(thread::Thread);
+
+impl Unpark {
+    fn current() -> Waker {
+        Waker::from(Arc::new(Unpark(thread::current())))
+    }
+}
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Two who do what they do while one event brings `bytes`.
+fn two(roles: [fn(&Socket); 2], bytes: usize) {
+    check(2, move || {
+        let socket = Socket::new();
+        let others = roles.map(|role| {
+            let socket = Arc::clone(&socket);
+            thread::spawn(move || role(&socket))
+        });
+        socket.arrive(bytes);
+        for other in others {
+            other.join().unwrap();
+        }
+    });
 }
 
 /// Two readers, and a byte for each that come as one event.
@@ -112,7 +192,7 @@ fn two_readers(omission: Omission) {
 
 /// One reader that reads twice, while bytes arrive.
 fn one_reader_twice(omission: Omission) {
-    check(3, move || {
+    check(4, move || {
         let socket = Socket::new();
         let reader = thread::spawn({
             let socket = Arc::clone(&socket);
@@ -167,4 +247,51 @@ fn who_gives_up_leaves_the_byte_to_the_next() {
             other.join().unwrap();
         }
     });
+}
+
+#[test]
+fn a_task_and_a_coroutine_get_what_arrives() {
+    two(
+        [Socket::read_as_task, |socket| socket.read(Omission::None)],
+        2,
+    );
+}
+
+#[test]
+fn two_tasks_get_what_arrives() {
+    two([Socket::read_as_task; 2], 2);
+}
+
+#[test]
+fn a_task_that_is_dropped_leaves_the_byte_to_the_next() {
+    two([Socket::drop_task, |socket| socket.read(Omission::None)], 1);
+}
+
+#[test]
+fn a_task_that_is_dropped_leaves_the_byte_to_the_herd() {
+    two([Socket::drop_task, Socket::read_in_herd], 1);
+}
+
+#[test]
+fn a_herd_gets_what_arrives() {
+    two([Socket::read_in_herd; 2], 2);
+}
+
+#[test]
+fn one_of_a_herd_and_a_coroutine_get_what_arrives() {
+    two(
+        [Socket::read_in_herd, |socket| {
+            socket.try_and_read(Omission::None)
+        }],
+        2,
+    );
+}
+
+#[test]
+#[should_panic(expected = "deadlock")]
+fn a_turn_that_is_kept_from_a_herd_is_found() {
+    two(
+        [Socket::read_in_herd, |socket| socket.read(Omission::HandOn)],
+        2,
+    );
 }
