@@ -36,7 +36,7 @@ pub mod __private;
 mod blocking;
 pub mod channel;
 mod coroutine;
-mod future;
+pub mod future;
 pub mod net;
 mod platform;
 mod primitive;

@@ -29,6 +29,7 @@ use crate::coroutine::awaiting::{Left, is_awaited};
 use crate::coroutine::inherited::{self, Bindings};
 use crate::coroutine::local_map::LocalMap;
 use crate::coroutine::park::Parker;
+use crate::future::Place;
 use crate::primitive::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering, fence};
 use crate::primitive::{hint, thread};
 use crate::scheduler::blocks;
@@ -133,6 +134,8 @@ pub(crate) struct Control {
     pub(crate) locals: LocalMap,
     /// The innermost `timeout` that the coroutine is in.
     pub(crate) scope: Innermost,
+    /// The callbacks of futures that the coroutine is busy with.
+    pub(crate) callbacks: Place,
 }
 
 /// A pointer to a task that is known to be alive, without a say in how long.

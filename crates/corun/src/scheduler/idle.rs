@@ -391,5 +391,7 @@ impl Worker {
             && self.shared.spawned.is_empty()
             && self.shared.guests.is_idle()
             && self.local.is_empty()
+            // Those of async tasks, which are not counted here.
+            && self.shared.has_no_timers()
     }
 }

@@ -3,9 +3,11 @@
 //! A `Shared` outlives its worker's thread; it is freed with the scheduler that owns it.
 
 use std::ops::Deref;
+use std::panic::{self, AssertUnwindSafe};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Waker;
 use std::time::Instant;
 
 use super::Scheduler;
@@ -210,7 +212,13 @@ impl Shared {
     pub(super) fn fire_timers(&self, now: Instant) -> usize {
         // Before the timers are locked: whoever moves the clock looks at them.
         let now = self.scheduler.clock.at(now);
-        lock_mutex(&self.timers).fire(now)
+        let mut outside = Vec::new();
+        let fired = lock_mutex(&self.timers).fire(now, &mut outside);
+        for wakeup in outside {
+            // The hook has reported a panic of a foreign waker; there is nobody here whom it concerns.
+            let _ = panic::catch_unwind(AssertUnwindSafe(|| wakeup.wake()));
+        }
+        fired
     }
 
     pub(crate) fn insert_timer(&self, deadline: Instant, signal: &Signal) -> TimerId {
@@ -220,5 +228,35 @@ impl Shared {
     /// Disarms a timer of a signal that was notified.
     pub(crate) fn cancel_timer(&self, timer: TimerId, signal: &Signal) {
         lock_mutex(&self.timers).cancel(timer, signal);
+    }
+
+    /// Has the async task that waits with `signal` woken at `deadline`. Any thread may do so.
+    pub(crate) fn arm_for_task(&self, deadline: Instant, signal: &Signal) -> TimerId {
+        let timer = self.insert_timer(deadline, signal);
+        if !Shared::is_here(self) {
+            self.scheduler.wake(self);
+        }
+        timer
+    }
+
+    /// Has the task been woken? If not, it will be by this waker.
+    pub(crate) fn poll_for_task(&self, signal: &Signal, waker: &mut Waker) -> bool {
+        let _timers = lock_mutex(&self.timers);
+        // SAFETY: signals of tasks are claimed under the lock of the timers.
+        unsafe { signal.poll(waker) }
+    }
+
+    /// Takes the signal of a task out, if it is still there.
+    pub(crate) fn disarm_for_task(&self, timer: TimerId, signal: &Signal) {
+        self.cancel_timer(timer, signal);
+        // The worker may have waited for just that before it ends.
+        if self.scheduler.is_closed() && !Shared::is_here(self) {
+            self.scheduler.wake(self);
+        }
+    }
+
+    /// Does nobody wait for a deadline here?
+    pub(super) fn has_no_timers(&self) -> bool {
+        lock_mutex(&self.timers).len() == 0
     }
 }

@@ -168,6 +168,11 @@ impl Signal {
         false
     }
 
+    /// Does a plain thread or an async task wait, and no coroutine?
+    pub(crate) fn is_outside(&self) -> bool {
+        self.shared.is_null()
+    }
+
     pub(crate) fn is_notified(&self) -> bool {
         self.state.load(Ordering::Acquire) == NOTIFIED
     }

@@ -615,6 +615,7 @@ unsafe fn furnish(stack: Pooled, task: TaskRef) -> (Context, usize) {
             stack: Cell::new(Some(stack)),
             locals: LocalMap::new(),
             scope: Cell::new(ptr::null()),
+            callbacks: Cell::new(ptr::null()),
         });
         (
             raw::prepare(control.cast(), entry),

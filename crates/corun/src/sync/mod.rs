@@ -64,7 +64,7 @@ mod rwlock;
 mod semaphore;
 mod single_flight;
 mod wait_group;
-mod waiters;
+pub(crate) mod waiters;
 
 pub use acquire::Acquire;
 pub use barrier::{Barrier, BarrierWaitResult};

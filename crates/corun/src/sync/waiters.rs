@@ -19,8 +19,8 @@ use std::time::Instant;
 use crate::primitive::constructor;
 use crate::scheduler::signal::{Signal, Wakeup};
 
-pub(super) struct Waiter {
-    pub(super) signal: Signal,
+pub(crate) struct Waiter {
+    pub(crate) signal: Signal,
     prev: Cell<*const Waiter>,
     next: Cell<*const Waiter>,
     linked: Cell<bool>,
@@ -41,7 +41,7 @@ impl Waiter {
     /// # Panics
     /// Inside `no_suspend`.
     #[inline]
-    pub(super) fn new(wants: usize, deadline: Option<Instant>) -> Waiter {
+    pub(crate) fn new(wants: usize, deadline: Option<Instant>) -> Waiter {
         // Without a deadline only whoever unlinks the node ever notifies it.
         Waiter::with(
             wants,
@@ -53,7 +53,7 @@ impl Waiter {
     }
 
     /// A waiter for an async task.
-    pub(super) fn for_task(wants: usize, waker: &Waker) -> Waiter {
+    pub(crate) fn for_task(wants: usize, waker: &Waker) -> Waiter {
         Waiter::with(wants, Signal::for_task(waker))
     }
 
@@ -69,27 +69,27 @@ impl Waiter {
         }
     }
 
-    pub(super) fn wants(&self) -> usize {
+    pub(crate) fn wants(&self) -> usize {
         self.wants.get()
     }
 
     /// Under the lock of the list, or before it is linked.
-    pub(super) fn set_wants(&self, wants: usize) {
+    pub(crate) fn set_wants(&self, wants: usize) {
         self.wants.set(wants);
     }
 
     /// To be asked under the lock of the list.
-    pub(super) fn is_linked(&self) -> bool {
+    pub(crate) fn is_linked(&self) -> bool {
         self.linked.get()
     }
 
     /// Has it got what it waits for? To be asked under the lock of the list, or after the notification.
-    pub(super) fn is_granted(&self) -> bool {
+    pub(crate) fn is_granted(&self) -> bool {
         self.granted.get()
     }
 }
 
-pub(super) struct Waiters {
+pub(crate) struct Waiters {
     first: *const Waiter,
     last: *const Waiter,
 }
@@ -98,7 +98,7 @@ pub(super) struct Waiters {
 unsafe impl Send for Waiters {}
 
 impl Waiters {
-    pub(super) const fn new() -> Waiters {
+    pub(crate) const fn new() -> Waiters {
         Waiters {
             first: ptr::null(),
             last: ptr::null(),
@@ -106,24 +106,24 @@ impl Waiters {
     }
 
     #[inline]
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.first.is_null()
     }
 
     /// What the first one wants.
     #[inline]
-    pub(super) fn first_wants(&self) -> Option<usize> {
+    pub(crate) fn first_wants(&self) -> Option<usize> {
         // SAFETY: linked nodes are alive.
         unsafe { self.first.as_ref() }.map(Waiter::wants)
     }
 
-    pub(super) fn is_first(&self, waiter: &Waiter) -> bool {
+    pub(crate) fn is_first(&self, waiter: &Waiter) -> bool {
         ptr::eq(self.first, waiter)
     }
 
     /// # Safety
     /// The waiter must be in no list, and stay where it is until it was unlinked.
-    pub(super) unsafe fn push_back(&mut self, waiter: &Waiter) {
+    pub(crate) unsafe fn push_back(&mut self, waiter: &Waiter) {
         waiter.linked.set(true);
         waiter.next.set(ptr::null());
         waiter.prev.set(self.last);
@@ -137,7 +137,7 @@ impl Waiters {
 
     /// # Safety
     /// As for `push_back`.
-    pub(super) unsafe fn push_front(&mut self, waiter: &Waiter) {
+    pub(crate) unsafe fn push_front(&mut self, waiter: &Waiter) {
         waiter.linked.set(true);
         waiter.prev.set(ptr::null());
         waiter.next.set(self.first);
@@ -150,7 +150,7 @@ impl Waiters {
     }
 
     /// Unlinks a waiter, if it is in the list. Returns whether it was.
-    pub(super) fn remove(&mut self, waiter: &Waiter) -> bool {
+    pub(crate) fn remove(&mut self, waiter: &Waiter) -> bool {
         if !waiter.linked.replace(false) {
             return false;
         }
@@ -171,12 +171,12 @@ impl Waiters {
 
     /// Unlinks the first waiter and claims it, having granted it what it waits for. `None` if its time was up at the same moment, or there is
     /// none: see `is_empty`.
-    pub(super) fn grant_first(&mut self) -> Option<Wakeup> {
+    pub(crate) fn grant_first(&mut self) -> Option<Wakeup> {
         self.claim_first(true)
     }
 
     /// As `grant_first`, for one that is merely to look again.
-    pub(super) fn call_first(&mut self) -> Option<Wakeup> {
+    pub(crate) fn call_first(&mut self) -> Option<Wakeup> {
         self.claim_first(false)
     }
 
@@ -195,7 +195,7 @@ impl Waiters {
     }
 
     /// As `grant_first` for the first one whose time is not up.
-    pub(super) fn grant_next(&mut self) -> Option<Wakeup> {
+    pub(crate) fn grant_next(&mut self) -> Option<Wakeup> {
         while !self.is_empty() {
             let wakeup = self.grant_first();
             if wakeup.is_some() {
@@ -207,7 +207,7 @@ impl Waiters {
 }
 
 /// Wake-ups on their way out of a lock. Those that do not fit wait for the next hold of the lock.
-pub(super) struct Batch {
+pub(crate) struct Batch {
     wakeups: [Option<Wakeup>; Batch::ROOM],
     next: usize,
     count: usize,
@@ -217,7 +217,7 @@ impl Batch {
     const ROOM: usize = 12;
 
     constructor! {
-        pub(super) fn new() -> Batch {
+        pub(crate) fn new() -> Batch {
             Batch {
                 wakeups: [const { None }; Batch::ROOM],
                 next: 0,
@@ -226,23 +226,23 @@ impl Batch {
         }
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.count == Batch::ROOM
     }
 
-    pub(super) fn push(&mut self, wakeup: Wakeup) {
+    pub(crate) fn push(&mut self, wakeup: Wakeup) {
         self.wakeups[self.count] = Some(wakeup);
         self.count += 1;
     }
 
-    pub(super) fn extend(&mut self, wakeup: Option<Wakeup>) {
+    pub(crate) fn extend(&mut self, wakeup: Option<Wakeup>) {
         if let Some(wakeup) = wakeup {
             self.push(wakeup);
         }
     }
 
     /// Wakes all, in order. Not to be called under a lock.
-    pub(super) fn wake(mut self) {
+    pub(crate) fn wake(mut self) {
         self.run();
     }
 
@@ -265,7 +265,7 @@ impl Drop for Batch {
 }
 
 /// Runs `collect` under a lock again and again, and what it collects after each time, until it says that there is nothing left.
-pub(super) fn wake_in_batches(mut collect: impl FnMut(&mut Batch) -> bool) {
+pub(crate) fn wake_in_batches(mut collect: impl FnMut(&mut Batch) -> bool) {
     loop {
         let mut batch = Batch::new();
         let more = collect(&mut batch);

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{now, sleep_until};
+use super::{now, sleep_until, sleep_until_async};
 
 /// What an [`Interval`] does about ticks that were due while nobody waited for them. The first of them comes at once in any case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -101,6 +101,26 @@ impl Interval {
         }
         let now = if due > before { now() } else { before };
         self.next = self.following(due, now);
+        due
+    }
+
+    /// As [`tick`](Interval::tick), for an async task. If the future is dropped before it is ready, the tick is still to come.
+    ///
+    /// # Examples
+    /// ```
+    /// use corun::time::Interval;
+    ///
+    /// async fn three(interval: &mut Interval) {
+    ///     for _ in 0..3 {
+    ///         println!("{:?}", interval.tick_async().await);
+    ///     }
+    /// }
+    /// # let _ = three;
+    /// ```
+    pub async fn tick_async(&mut self) -> Instant {
+        let due = self.next;
+        sleep_until_async(due).await;
+        self.next = self.following(due, now());
         due
     }
 

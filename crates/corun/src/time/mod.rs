@@ -7,6 +7,7 @@
 //! | have an alarm that can be moved and taken back | [`Timer`], also in a `select!` |
 //! | do something at a steady pace | [`interval`], [`interval_at`] |
 //! | wait for a time in a `select!` | [`channel::after`](crate::channel::after), [`channel::tick`](crate::channel::tick) |
+//! | wait in an async task | [`sleep_async`], [`timeout_async`], [`Timer::wait_async`], [`Interval::tick_async`] |
 //! | test any of this in no time | [`#[corun::test(start_paused)]`](crate::test), [`pause`] |
 //!
 //! Everything works in coroutines, which are suspended, and on plain threads, which are blocked. Nothing is early, and what is late is so by some
@@ -28,19 +29,23 @@
 
 mod arm;
 pub(crate) mod clock;
+mod delay;
 mod interval;
 pub(crate) mod limit;
 mod pause;
 mod timeout;
 mod timer;
+mod timer_wait;
 pub(crate) mod timers;
 
 pub use clock::now;
+pub use delay::{Sleep, Timeout, sleep_async, sleep_until_async, timeout_async};
 pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
 pub use pause::{advance, pause, resume};
 pub use std::time::{Duration, Instant};
 pub use timeout::{Elapsed, timeout, timeout_at};
 pub use timer::Timer;
+pub use timer_wait::TimerWait;
 
 use crate::scheduler::signal::Signal;
 use limit::Limit;

@@ -17,6 +17,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomPinned;
 use std::ptr;
+use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use super::limit::Limit;
@@ -60,14 +61,14 @@ use crate::scheduler::signal::{Signal, Wakeup};
 /// # }
 /// ```
 pub struct Timer {
-    state: SpinLock<State>,
+    pub(super) state: SpinLock<State>,
 }
 
-struct State {
+pub(super) struct State {
     /// `None` if it is not armed.
-    deadline: Option<Instant>,
+    pub(super) deadline: Option<Instant>,
     /// Counts changes of the deadline, for waiters to be told apart that wait for an earlier one.
-    changes: u64,
+    pub(super) changes: u64,
     first: *const Waiter,
     last: *const Waiter,
 }
@@ -76,12 +77,12 @@ struct State {
 // notified from other threads.
 unsafe impl Send for State {}
 
-/// Somebody who waits, on its own stack. Used under the timer's lock.
-struct Waiter {
-    signal: Signal,
+/// Somebody who waits, on its own stack or in its pinned future. Used under the timer's lock.
+pub(super) struct Waiter {
+    pub(super) signal: Signal,
     /// Which deadline it waits for.
-    change: Cell<u64>,
-    linked: Cell<bool>,
+    pub(super) change: Cell<u64>,
+    pub(super) linked: Cell<bool>,
     prev: Cell<*const Waiter>,
     next: Cell<*const Waiter>,
     _pinned: PhantomPinned,
@@ -220,7 +221,7 @@ impl Timer {
         let was_armed = std::mem::replace(&mut state.deadline, deadline).is_some();
         state.changes += 1;
         let changes = state.changes;
-        // A waiter may be an async task some day, so nobody is woken under the lock. Those who link themselves meanwhile do so at the end.
+        // A waiter may be an async task, whose waker is foreign code, so nobody is woken under the lock. Those who link themselves meanwhile do so at the end.
         while let Some(wakeup) = state.pop_before(changes) {
             drop(state);
             wakeup.wake();
@@ -232,13 +233,13 @@ impl Timer {
 
 impl State {
     /// The delivery.
-    fn take(&mut self, now: Instant) -> Option<Instant> {
+    pub(super) fn take(&mut self, now: Instant) -> Option<Instant> {
         self.deadline.take_if(|deadline| *deadline <= now)
     }
 
     /// # Safety
     /// The waiter must be in no list, and stay until it is in none again.
-    unsafe fn link(&mut self, waiter: &Waiter) {
+    pub(super) unsafe fn link(&mut self, waiter: &Waiter) {
         waiter.linked.set(true);
         waiter.prev.set(self.last);
         waiter.next.set(ptr::null());
@@ -252,7 +253,7 @@ impl State {
 
     /// # Safety
     /// The waiter must be in this list.
-    unsafe fn unlink(&mut self, waiter: &Waiter) {
+    pub(super) unsafe fn unlink(&mut self, waiter: &Waiter) {
         let (prev, next) = (waiter.prev.get(), waiter.next.get());
         match prev.is_null() {
             true => self.first = next,
@@ -290,8 +291,17 @@ impl State {
 
 impl Waiter {
     fn new() -> Waiter {
+        Waiter::with(Signal::new())
+    }
+
+    /// For an async task.
+    pub(super) fn for_task(waker: &Waker) -> Waiter {
+        Waiter::with(Signal::for_task(waker))
+    }
+
+    fn with(signal: Signal) -> Waiter {
         Waiter {
-            signal: Signal::new(),
+            signal,
             change: Cell::new(0),
             linked: Cell::new(false),
             prev: Cell::new(ptr::null()),

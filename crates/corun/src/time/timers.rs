@@ -18,7 +18,7 @@ use std::ptr;
 use std::time::{Duration, Instant};
 
 use crate::scheduler::run_queue::prefetch;
-use crate::scheduler::signal::Signal;
+use crate::scheduler::signal::{Signal, Wakeup};
 
 const CHILDREN: usize = 4;
 
@@ -70,7 +70,6 @@ impl Timers {
     }
 
     /// How many are armed.
-    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.heap.len() - self.cancelled
     }
@@ -123,8 +122,9 @@ impl Timers {
         }
     }
 
-    /// Fires every timer that is due at `now`. Returns how many.
-    pub(crate) fn fire(&mut self, now: Instant) -> usize {
+    /// Fires every timer that is due at `now`. Returns how many. The wake-ups of async tasks are foreign code, for which the lock is no place:
+    /// they are put into `outside`.
+    pub(crate) fn fire(&mut self, now: Instant, outside: &mut Vec<Wakeup>) -> usize {
         if self.heap.is_empty() {
             return 0;
         }
@@ -148,10 +148,17 @@ impl Timers {
             }
             for &signal in &due[..count] {
                 // SAFETY: an armed slot's signal is alive: even a waiter that was notified first has to come by `cancel`, under the
-                // lock that the caller holds, before its signal goes.
-                if unsafe { Signal::expire(signal) } {
-                    fired += 1;
-                }
+                // lock that the caller holds, before its signal goes. That lock is also the one under which tasks look.
+                fired += usize::from(unsafe {
+                    if (*signal).is_outside() {
+                        let wakeup = Signal::claim(signal);
+                        let claimed = wakeup.is_some();
+                        outside.extend(wakeup);
+                        claimed
+                    } else {
+                        Signal::expire(signal)
+                    }
+                });
             }
             if count < BATCH {
                 return fired;
@@ -248,6 +255,14 @@ mod tests {
         n.wrapping_mul(6364136223846793005).rotate_left(23) % 1000
     }
 
+    fn fire(timers: &mut Timers, now: Instant) -> usize {
+        let mut outside = Vec::new();
+        let fired = timers.fire(now, &mut outside);
+        assert_eq!(fired, outside.len(), "the signals are those of a thread");
+        outside.into_iter().for_each(Wakeup::wake);
+        fired
+    }
+
     #[test]
     fn fires_in_order_of_deadline_and_never_early() {
         let start = Instant::now();
@@ -268,7 +283,7 @@ mod tests {
         deadlines.sort_unstable();
         for ms in 0..1000 {
             let due = left.iter().take_while(|&&d| d <= ms).count();
-            assert_eq!(timers.fire(start + Duration::from_millis(ms)), due);
+            assert_eq!(fire(&mut timers, start + Duration::from_millis(ms)), due);
             left.drain(..due);
             assert_eq!(
                 timers.next_deadline(),
@@ -284,7 +299,7 @@ mod tests {
         let (first, second) = (Signal::new(), Signal::new());
         let mut timers = Timers::new(Instant::now());
         let id = timers.insert(now, &raw const first);
-        assert_eq!(timers.fire(now), 1);
+        assert_eq!(fire(&mut timers, now), 1);
         timers.insert(now, &raw const second);
         timers.cancel(id, &raw const first);
         assert_eq!(timers.len(), 1);
@@ -314,7 +329,7 @@ mod tests {
                     .iter()
                     .filter(|(deadline, ..)| *deadline <= now)
                     .count();
-                assert_eq!(timers.fire(start + Duration::from_millis(now)), due);
+                assert_eq!(fire(&mut timers, start + Duration::from_millis(now)), due);
                 armed.retain(|(deadline, ..)| *deadline > now);
             }
             assert_eq!(timers.len(), armed.len());
@@ -337,10 +352,10 @@ mod tests {
         let signals = [Signal::new(), Signal::new()];
         let far = Instant::now() + Duration::from_secs(1 << 40);
         timers.insert(far, &raw const signals[0]);
-        assert_eq!(timers.fire(Instant::now()), 0);
+        assert_eq!(fire(&mut timers, Instant::now()), 0);
         if let Some(past) = Instant::now().checked_sub(Duration::from_secs(1)) {
             timers.insert(past, &raw const signals[1]);
-            assert_eq!(timers.fire(Instant::now()), 1);
+            assert_eq!(fire(&mut timers, Instant::now()), 1);
         }
         assert_eq!(timers.len(), 1);
     }

@@ -36,6 +36,7 @@ fn run(task: TaskRef) {
         stack: Cell::new(None),
         locals: LocalMap,
         scope: Innermost,
+        callbacks: Cell::new(std::ptr::null()),
     };
     // SAFETY: it has not started, and is in no list.
     unsafe { task.run(&control) };
