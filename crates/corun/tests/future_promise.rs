@@ -80,10 +80,7 @@ fn a_value_an_error_or_nothing() {
         assert_eq!(future.get(), Some(Ok(&3)));
         assert_eq!(future.try_take().unwrap(), Ok(3));
         assert_eq!(Future::<_, ()>::resolved(5).wait(), Ok(5));
-        assert_eq!(
-            Future::<(), _>::rejected(5).wait(),
-            Err(Rejected::Error(5))
-        );
+        assert_eq!(Future::<(), _>::rejected(5).wait(), Err(Rejected::Error(5)));
     });
 }
 
@@ -135,7 +132,10 @@ fn many_wait_in_all_the_ways_there_are() {
                     0 => *future.wait().unwrap(),
                     1 => block_on(future.cloned()).unwrap(),
                     2 => *block_on((&future).into_future()).unwrap(),
-                    _ => *future.wait_timeout(Duration::from_secs(60)).unwrap().unwrap(),
+                    _ => *future
+                        .wait_timeout(Duration::from_secs(60))
+                        .unwrap()
+                        .unwrap(),
                 })
             })
             .collect();
@@ -359,7 +359,9 @@ fn adaptors() {
         assert_eq!(select_ok([failing("g"), pending, later(9)]).wait(), Ok(9));
         assert_eq!(select_ok([failing("h"), failing("h")]).wait(), error("h"));
         let of_all = corun::spawn(move || {
-            block_on(async move { later(10).await.unwrap() + later(11).map(|n| n + 1).await.unwrap() })
+            block_on(
+                async move { later(10).await.unwrap() + later(11).map(|n| n + 1).await.unwrap() },
+            )
         });
         assert_eq!(of_all.join().unwrap(), 22);
     });
@@ -521,5 +523,10 @@ fn what_may_go_where() {
     fn goes<T: Send>(_: T) {}
     let (_promise, future): Pair = promise();
     let (_other, another): Pair = promise();
-    goes(future.map(|n| n + 1).and_then(|n| Future::resolved(n)).join(another));
+    goes(
+        future
+            .map(|n| n + 1)
+            .and_then(|n| Future::resolved(n))
+            .join(another),
+    );
 }

@@ -261,9 +261,8 @@ impl<T, E> Block<T, E> {
     /// For `call_all`: it uses up a reference.
     unsafe fn run(link: *const Link) {
         // SAFETY: the link is the first field of a block, to which there is a reference.
-        let handle = Handle(unsafe {
-            NonNull::new_unchecked(link.cast_mut().cast::<Block<T, E>>())
-        });
+        let handle =
+            Handle(unsafe { NonNull::new_unchecked(link.cast_mut().cast::<Block<T, E>>()) });
         let block = handle.block();
         let mut inner = block.inner.lock();
         let first = inner.first.take();

@@ -42,7 +42,11 @@ impl<A> Callback<A> {
             // SAFETY: a pointer fits.
             unsafe { room.as_mut_ptr().cast::<Box<F>>().write(Box::new(f)) };
         }
-        let call = if fits { call::<A, F> } else { call::<A, Box<F>> };
+        let call = if fits {
+            call::<A, F>
+        } else {
+            call::<A, Box<F>>
+        };
         Callback { call, room }
     }
 

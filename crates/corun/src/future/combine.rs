@@ -85,13 +85,10 @@ pub trait Eventual: IntoFuture<Output = Result<Self::Value, Self::Error>> + Size
         F: FnOnce(Self::Value) -> N,
         N: IntoFuture<Output = Result<U, Self::Error>>,
     {
-        Then::new(
-            self.into_future(),
-            |result: Self::Output| match result {
-                Ok(value) => Next::Future(f(value).into_future()),
-                Err(error) => Next::Ready(Err(error)),
-            },
-        )
+        Then::new(self.into_future(), |result: Self::Output| match result {
+            Ok(value) => Next::Future(f(value).into_future()),
+            Err(error) => Next::Ready(Err(error)),
+        })
     }
 
     /// A future that is made of the error, and comes after it: another attempt.
@@ -107,13 +104,10 @@ pub trait Eventual: IntoFuture<Output = Result<Self::Value, Self::Error>> + Size
         F: FnOnce(Self::Error) -> N,
         N: IntoFuture<Output = Result<Self::Value, G>>,
     {
-        Then::new(
-            self.into_future(),
-            |result: Self::Output| match result {
-                Ok(value) => Next::Ready(Ok(value)),
-                Err(error) => Next::Future(f(error).into_future()),
-            },
-        )
+        Then::new(self.into_future(), |result: Self::Output| match result {
+            Ok(value) => Next::Ready(Ok(value)),
+            Err(error) => Next::Future(f(error).into_future()),
+        })
     }
 
     /// This, and after it `next`, whose result is the result. An error of this ends it all.

@@ -139,10 +139,7 @@ impl Scheduler {
     /// Some worker that lives as long as the runtime does: another one for each number.
     pub(crate) fn any_worker(&self, number: usize) -> *const Shared {
         let shared = self.worker(number % self.config.workers);
-        shared.map_or_else(
-            || unreachable!("a runtime starts all of them"),
-            Arc::as_ptr,
-        )
+        shared.map_or_else(|| unreachable!("a runtime starts all of them"), Arc::as_ptr)
     }
 
     /// Is a worker on its way to look for unstarted coroutines?

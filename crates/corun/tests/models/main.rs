@@ -15,6 +15,8 @@ mod channel;
 mod checker;
 #[allow(dead_code, reason = "as above")]
 mod coroutine;
+#[allow(dead_code, reason = "as above")]
+mod future;
 mod platform;
 #[allow(
     dead_code,
