@@ -419,7 +419,7 @@ fn values_are_dropped_once() {
         drop(future);
         promise.resolve(value);
         let ((promise, future), value) = pair();
-        future.on_complete(|value| drop(value));
+        future.on_complete(drop);
         promise.resolve(value);
         let ((promise, future), value) = pair();
         let future = future.shared();
@@ -526,7 +526,7 @@ fn what_may_go_where() {
     goes(
         future
             .map(|n| n + 1)
-            .and_then(|n| Future::resolved(n))
+            .and_then(Future::resolved)
             .join(another),
     );
 }

@@ -113,6 +113,45 @@ impl<T, E> Handle<T, E> {
         unsafe { self.block().take() }
     }
 
+    /// Writes the outcome, wakes all who wait for it, and calls the callbacks.
+    ///
+    /// # Errors
+    /// Gives it back if there is one already.
+    pub(super) fn complete(&self, outcome: Outcome<T, E>) -> Result<(), Outcome<T, E>> {
+        let phase = match &outcome {
+            Ok(_) => RESOLVED,
+            Err(_) => REJECTED,
+        };
+        let block = self.block();
+        let inner = block.inner.lock();
+        if block.phase.load(Ordering::Relaxed) != PENDING {
+            drop(inner);
+            return Err(outcome);
+        }
+        // SAFETY: nobody looks at it while the phase is `PENDING`, and this is under the lock.
+        unsafe { (*block.outcome.get()).write(outcome) };
+        // Release: the outcome comes before.
+        block.phase.store(phase, Ordering::Release);
+        let (waited_for, called) = (!inner.waiters.is_empty(), inner.first.is_some());
+        drop(inner);
+        if waited_for {
+            block.wake_all();
+        }
+        if called {
+            self.call_all();
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn call_all(&self) {
+        // Given up by `run`.
+        self.block().retain();
+        let link = self.0.as_ptr().cast::<Link>();
+        // SAFETY: the reference keeps it. Callbacks are there to be called once, as the phase changes once.
+        unsafe { take_turn(link, Block::<T, E>::run) };
+    }
+
     /// Is this the only handle?
     pub(super) fn is_alone(&self) -> bool {
         // Acquire pairs with the release of the others' ends: what they did comes before.
@@ -122,12 +161,7 @@ impl<T, E> Handle<T, E> {
 
 impl<T, E> Clone for Handle<T, E> {
     fn clone(&self) -> Handle<T, E> {
-        // Handles that are forgotten are counted for ever.
-        let before = self.block().references.fetch_add(1, Ordering::Relaxed);
-        if before > u32::MAX / 2 {
-            eprintln!("fatal: more than 2^31 handles to one future");
-            std::process::abort();
-        }
+        self.block().retain();
         Handle(self.0)
     }
 }
@@ -161,6 +195,16 @@ impl<T, E> Drop for Block<T, E> {
 }
 
 impl<T, E> Block<T, E> {
+    /// Counts one more reference.
+    fn retain(&self) {
+        let before = self.references.fetch_add(1, Ordering::Relaxed);
+        // Handles that are forgotten are counted for ever.
+        if before > u32::MAX / 2 {
+            eprintln!("fatal: more than 2^31 handles to one future");
+            std::process::abort();
+        }
+    }
+
     #[inline]
     pub(super) fn state(&self) -> State {
         // Acquire pairs with the release in `complete`.
@@ -205,35 +249,6 @@ impl<T, E> Block<T, E> {
         self.references.load(Ordering::Acquire) != 1 || self.inner.lock().first.is_some()
     }
 
-    /// Writes the outcome, wakes all who wait for it, and calls the callbacks.
-    ///
-    /// # Errors
-    /// Gives it back if there is one already.
-    pub(super) fn complete(&self, outcome: Outcome<T, E>) -> Result<(), Outcome<T, E>> {
-        let phase = match &outcome {
-            Ok(_) => RESOLVED,
-            Err(_) => REJECTED,
-        };
-        let inner = self.inner.lock();
-        if self.phase.load(Ordering::Relaxed) != PENDING {
-            drop(inner);
-            return Err(outcome);
-        }
-        // SAFETY: nobody looks at it while the phase is `PENDING`, and this is under the lock.
-        unsafe { (*self.outcome.get()).write(outcome) };
-        // Release: the outcome comes before.
-        self.phase.store(phase, Ordering::Release);
-        let (waited_for, called) = (!inner.waiters.is_empty(), inner.first.is_some());
-        drop(inner);
-        if waited_for {
-            self.wake_all();
-        }
-        if called {
-            self.call_all();
-        }
-        Ok(())
-    }
-
     #[inline(never)]
     fn wake_all(&self) {
         wake_in_batches(|batch| {
@@ -246,15 +261,6 @@ impl<T, E> Block<T, E> {
             }
             false
         });
-    }
-
-    #[inline(never)]
-    fn call_all(&self) {
-        let block = NonNull::from(self);
-        // Given up by `run`.
-        mem::forget(mem::ManuallyDrop::new(Handle(block)).clone());
-        // SAFETY: the reference keeps it. Callbacks are there to be called once, as the phase changes once.
-        unsafe { take_turn(block.as_ptr().cast::<Link>(), Self::run) };
     }
 
     /// # Safety

@@ -26,6 +26,7 @@ use crate::time::timeout_async;
 /// });
 /// assert_eq!(area.wait(), Ok(42));
 /// ```
+#[allow(clippy::type_complexity, reason = "adaptors say what they are made of")]
 pub trait Eventual: IntoFuture<Output = Result<Self::Value, Self::Error>> + Sized {
     /// What it is resolved to.
     type Value;

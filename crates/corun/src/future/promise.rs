@@ -102,14 +102,14 @@ impl<T, E> Promise<T, E> {
         if handle.is_alone() && !handle.block().is_wanted() {
             return Err(outcome);
         }
-        handle.block().complete(outcome)
+        handle.complete(outcome)
     }
 }
 
 impl<T, E> Drop for Promise<T, E> {
     fn drop(&mut self) {
         // If it is complete, it was cancelled.
-        let _ = self.handle.block().complete(Err(Rejected::Abandoned));
+        let _ = self.handle.complete(Err(Rejected::Abandoned));
     }
 }
 

@@ -136,8 +136,7 @@ impl<T, E> SharedFuture<T, E> {
     /// assert_eq!(promise.try_resolve(1), Err(1));
     /// ```
     pub fn cancel(&self) -> bool {
-        let block = self.handle.block();
-        block.complete(Err(Rejected::Cancelled)).is_ok()
+        self.handle.complete(Err(Rejected::Cancelled)).is_ok()
     }
 
     /// A future of a clone of the outcome, which needs this one no longer.
