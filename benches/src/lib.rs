@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 pub mod channels;
 pub mod epoll;
 pub mod process;
+pub mod tasks;
 
 /// How many bytes a server reads at once, the same in every runtime.
 pub const BUFFER: usize = 1024;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
+use corun_bench::tasks::{self, Tasks};
 use corun_bench::{
     Args, BUFFER, Crowd, Lateness, Stretch, report, report_per_operation, report_port, timer_delays,
 };
@@ -18,15 +19,47 @@ use smol::net::{TcpListener, TcpStream};
 static EXECUTOR: Executor<'static> = Executor::new();
 
 fn main() {
-    let (workers, args) = Args::parse();
+    let (workers, mut args) = Args::parse();
     for _ in 1..workers.parse::<usize>().expect("a number of workers") {
         std::thread::spawn(|| smol::block_on(EXECUTOR.run(pending::<()>())));
     }
-    smol::block_on(EXECUTOR.run(EXECUTOR.spawn(workload(args))));
+    let name = args.next::<String>();
+    if name == "async" {
+        return tasks::run(&Smol, args);
+    }
+    smol::block_on(EXECUTOR.run(EXECUTOR.spawn(workload(name, args))));
 }
 
-async fn workload(mut args: Args) {
-    match args.next::<String>().as_str() {
+struct Smol;
+
+impl Tasks for Smol {
+    fn spawn<F>(future: F) -> impl Future<Output = F::Output> + Send + 'static
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        EXECUTOR.spawn(future)
+    }
+
+    fn detach(future: impl Future<Output = ()> + Send + 'static) {
+        EXECUTOR.spawn(future).detach();
+    }
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        yield_now()
+    }
+
+    fn block_on<F>(&self, future: F) -> F::Output
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        smol::block_on(EXECUTOR.run(EXECUTOR.spawn(future)))
+    }
+}
+
+async fn workload(name: String, mut args: Args) {
+    match name.as_str() {
         "yield" => yields(args.next(), args.next()).await,
         "spawn" => spawn_and_finish(args.next()).await,
         "parked" => parked(args.next()).await,

@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
+use corun_bench::tasks::{self, Tasks};
 use corun_bench::{
     Args, BUFFER, Crowd, Lateness, Stretch, report, report_per_operation, report_port, timer_delays,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 use tokio::task::yield_now;
 
 fn main() {
@@ -27,16 +28,51 @@ fn main() {
         other => panic!("no such flavour: {other}"),
     }
     .expect("the runtime starts");
+    let name = args.next::<String>();
+    if name == "async" {
+        return tasks::run(&Tokio(runtime), args);
+    }
     // The thread that blocks on a multi_thread runtime is no worker: the workload itself runs as a task.
     runtime.block_on(async {
-        tokio::spawn(workload(args))
+        tokio::spawn(workload(name, args))
             .await
             .expect("the workload does not panic")
     });
 }
 
-async fn workload(mut args: Args) {
-    match args.next::<String>().as_str() {
+struct Tokio(Runtime);
+
+impl Tasks for Tokio {
+    fn spawn<F>(future: F) -> impl Future<Output = F::Output> + Send + 'static
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let handle = tokio::spawn(future);
+        async { handle.await.expect("no panic") }
+    }
+
+    fn detach(future: impl Future<Output = ()> + Send + 'static) {
+        drop(tokio::spawn(future));
+    }
+
+    fn yield_now() -> impl Future<Output = ()> + Send {
+        yield_now()
+    }
+
+    fn block_on<F>(&self, future: F) -> F::Output
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.0
+            .block_on(self.0.spawn(future))
+            .expect("the workload does not panic")
+    }
+}
+
+async fn workload(name: String, mut args: Args) {
+    match name.as_str() {
         "yield" => yields(args.next(), args.next()).await,
         "spawn" => spawn_and_finish(args.next()).await,
         "parked" => parked(args.next()).await,

@@ -4,25 +4,68 @@ mod channels;
 mod named;
 mod net;
 
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use corun::{Runtime, spawn, yield_now};
+use corun_bench::tasks::{self, Tasks};
 use corun_bench::{Args, Crowd, Lateness, Stretch, report, report_per_operation, timer_delays};
 
 fn main() {
-    let (workers, args) = Args::parse();
+    let (workers, mut args) = Args::parse();
     let workers = workers.parse().expect("a number of workers");
     let runtime = Runtime::builder()
         .workers(workers)
         .build()
         .expect("the runtime starts");
-    runtime.block_on(move || workload(workers, args));
+    let name = args.next::<String>();
+    if name == "async" {
+        return tasks::run(&Corun(runtime), args);
+    }
+    runtime.block_on(move || workload(workers, name, args));
 }
 
-fn workload(workers: usize, mut args: Args) {
-    let name = args.next::<String>();
+struct Corun(Runtime);
+
+impl Tasks for Corun {
+    fn spawn<F>(future: F) -> impl Future<Output = F::Output> + Send + 'static
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let handle = corun::spawn_async(future);
+        async { handle.await.expect("no panic") }
+    }
+
+    fn detach(future: impl Future<Output = ()> + Send + 'static) {
+        drop(corun::spawn_async(future));
+    }
+
+    async fn yield_now() {
+        let mut yielded = false;
+        poll_fn(|context| {
+            if std::mem::replace(&mut yielded, true) {
+                return Poll::Ready(());
+            }
+            context.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn block_on<F>(&self, future: F) -> F::Output
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        corun::block_on(self.0.spawn_async(future)).expect("the workload does not panic")
+    }
+}
+
+fn workload(workers: usize, name: String, mut args: Args) {
     match name.as_str() {
         "yield" => yields(args.next(), args.next()),
         "spawn" => spawn_and_finish(args.next()),

@@ -22,17 +22,18 @@
 //! a coroutine); calling a sleeping worker for each task that is woken (two that talk would be torn apart at each message).
 
 use std::cell::Cell;
-use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use corun_context::raw::Context;
 
 use super::Scheduler;
+use super::next_place::NextPlace;
 use super::shared::Shared;
 use super::spawn_list::SpawnList;
 use super::worker::{BUDGET, Next, TICK, Worker};
 use crate::coroutine::local_map::LocalMap;
-use crate::coroutine::task::{Header, TaskRef};
+use crate::coroutine::task::TaskRef;
 use crate::future::state::LOCAL;
 
 /// So many tasks that were woken by the one before are polled in a row.
@@ -40,8 +41,8 @@ const IN_A_ROW: u32 = 3;
 
 /// What others may touch of a worker's tasks.
 pub(super) struct Guests {
-    /// The task that is polled next, or null.
-    next: AtomicPtr<Header>,
+    /// The task that is polled next.
+    pub(super) next: NextPlace,
     /// Tasks bound to this worker that others have woken.
     woken: SpawnList,
     /// How many were spawned, and how many have ended here: written by the worker alone.
@@ -69,38 +70,17 @@ impl Polls {
 impl Guests {
     pub(super) fn new() -> Guests {
         Guests {
-            next: AtomicPtr::new(ptr::null_mut()),
+            next: NextPlace::new(),
             woken: SpawnList::new(0),
             begun: AtomicUsize::new(0),
             ended: AtomicUsize::new(0),
         }
     }
 
-    #[inline(always)]
-    pub(super) fn has_next(&self) -> bool {
-        !self.next.load(Ordering::Relaxed).is_null()
-    }
-
     /// Has the worker no task in its next place, and none that others have woken?
     #[inline(always)]
     pub(super) fn is_idle(&self) -> bool {
-        !self.has_next() && self.woken.is_empty()
-    }
-
-    /// Takes the task from the next place.
-    #[inline(always)]
-    pub(super) fn take_next(&self) -> Option<TaskRef> {
-        if !self.has_next() {
-            return None;
-        }
-        // Acquire pairs with `put_next`, of this worker or another that had the task before.
-        NonNull::new(self.next.swap(ptr::null_mut(), Ordering::AcqRel)).map(TaskRef)
-    }
-
-    /// Puts a task there, and returns the one that stood there.
-    #[inline(always)]
-    fn put_next(&self, task: TaskRef) -> Option<TaskRef> {
-        NonNull::new(self.next.swap(task.0.as_ptr(), Ordering::AcqRel)).map(TaskRef)
+        self.next.is_empty() && self.woken.is_empty()
     }
 
     #[inline(always)]
@@ -240,7 +220,7 @@ impl Worker {
 
     #[inline(always)]
     fn ready_next(&self, task: TaskRef) {
-        if let Some(displaced) = self.shared.guests.put_next(task) {
+        if let Some(displaced) = self.shared.guests.next.put(task) {
             self.ready_at_end(displaced);
         }
     }
@@ -256,7 +236,7 @@ impl Worker {
         // A lone worker is the one that runs this; and so is this one, if there is nothing else to do.
         if self.shared.scheduler.worker_count() != 1
             && (self.shared.spawned.len() > 1
-                || self.shared.guests.has_next()
+                || !self.shared.guests.next.is_empty()
                 || !self.run_queue.is_empty())
         {
             self.shared.scheduler.wake_for_work();
@@ -266,7 +246,7 @@ impl Worker {
     /// Takes the task from the next place, or, if enough have come from there, puts it at the end of the list.
     #[inline(always)]
     pub(super) fn take_next_guest(&self) -> Option<TaskRef> {
-        let next = self.shared.guests.take_next()?;
+        let next = self.shared.guests.next.take()?;
         let in_a_row = self.guests.in_a_row.get() + 1;
         if in_a_row <= IN_A_ROW {
             self.guests.in_a_row.set(in_a_row);

@@ -98,8 +98,9 @@ impl Worker {
         if !self.shared.scheduler.injected.is_empty()
             && !self.shared.watched.is_retiring()
             && self.flip()
-            && let Some(task) = self.shared.scheduler.injected.pop()
+            && let Some(task) = self.take_injected()
         {
+            self.chain_wake();
             self.start(task);
             return true;
         }
@@ -115,7 +116,7 @@ impl Worker {
             None => {}
         }
         if !self.shared.watched.is_retiring()
-            && let Some(task) = self.shared.scheduler.injected.pop()
+            && let Some(task) = self.take_injected()
         {
             self.chain_wake();
             self.start(task);
@@ -185,12 +186,20 @@ impl Worker {
         if !holds_token && !scheduler.sleepers.take_token() {
             return false;
         }
-        let found = scheduler.injected.pop().or_else(|| self.steal());
+        let found = self.take_injected().or_else(|| self.steal());
         scheduler.sleepers.return_token();
         let Some(task) = found else { return false };
         self.chain_wake();
         self.start(task);
         true
+    }
+
+    /// Takes half of what came from outside, as of another worker's list: to go to the common one for each takes longer than to run it.
+    fn take_injected(&self) -> Option<TaskRef> {
+        self.shared
+            .scheduler
+            .injected
+            .steal_half(&self.shared.spawned)
     }
 
     /// Takes half of the unstarted coroutines of some other worker: one on the same memory node if possible, as the closures lie there;
@@ -207,7 +216,7 @@ impl Worker {
                 .filter_map(|i| scheduler.worker(i))
                 .find_map(|victim| {
                     let stolen = victim.spawned.steal_half(&self.shared.spawned);
-                    stolen.or_else(|| victim.guests.take_next())
+                    stolen.or_else(|| victim.guests.next.steal())
                 })
         };
         from(true).or_else(|| {

@@ -21,6 +21,7 @@ pub(crate) mod guests;
 mod idle;
 mod inbox;
 pub(crate) mod lock;
+mod next_place;
 pub(crate) mod overflow;
 pub(crate) mod run_queue;
 pub(crate) mod shared;

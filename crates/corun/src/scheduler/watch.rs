@@ -279,7 +279,7 @@ impl Watcher<'_> {
             // One that spawns or wakes others all the time is about to run them; a spare worker would compete with it.
             if !at_work {
                 sample.stalled += 1;
-                sample.hungry |= !worker.spawned.is_empty() || worker.guests.has_next();
+                sample.hungry |= !worker.spawned.is_empty() || !worker.guests.next.is_empty();
             }
             poll_for(worker, now);
             collect(worker, seen, &self.reporting, false);

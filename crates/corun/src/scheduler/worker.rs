@@ -377,7 +377,7 @@ impl Worker {
         if left == 0
             && self.local.is_empty()
             && self.shared.spawned.is_empty()
-            && !self.shared.guests.has_next()
+            && self.shared.guests.next.is_empty()
         {
             // A new round, in which nobody starts.
             left = self.run_queue.len();
@@ -458,7 +458,7 @@ impl Worker {
     /// The next coroutine that has not started, or the next async task.
     #[inline(always)]
     pub(super) fn pop_fresh(&self) -> Option<TaskRef> {
-        if self.shared.guests.has_next()
+        if !self.shared.guests.next.is_empty()
             && let Some(task) = self.take_next_guest()
         {
             return Some(task);

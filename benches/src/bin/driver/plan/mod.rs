@@ -1,6 +1,7 @@
 //! What is measured, on whom, and what corun is to reach.
 
 mod channels;
+mod guests;
 
 /// A workload at one or several sizes, measured on corun and its peers.
 pub struct Family {
@@ -141,6 +142,7 @@ fn runtimes(workload: &str, may: Option<&str>) -> Vec<Contestant> {
 
 pub fn families() -> Vec<Family> {
     let mut all = tasks();
+    all.extend(guests::families());
     all.extend(channels::families());
     all.extend(sockets());
     all
