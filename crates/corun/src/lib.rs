@@ -34,6 +34,7 @@
 #[path = "macros_support.rs"]
 pub mod __private;
 mod blocking;
+mod cancel;
 pub mod channel;
 mod coroutine;
 pub mod future;
@@ -49,6 +50,7 @@ pub mod sync;
 pub mod time;
 
 pub use blocking::{blocking, try_blocking};
+pub use cancel::{CancelToken, Cancelled, WaitForCancel, cancel_scope, shield};
 pub use coroutine::{
     AccessError, Builder, Coroutine, CoroutineId, InheritedKey, JoinHandle, LocalKey, Scope,
     ScopedJoinHandle, StartError, State, checkpoint, current, no_suspend, park, park_timeout,
@@ -57,7 +59,7 @@ pub use coroutine::{
 pub use corun_macros::{main, test};
 pub use future::{block_on, spawn_async, spawn_async_local};
 pub use runtime::Runtime;
-pub use time::{sleep, sleep_until, timeout, timeout_at};
+pub use time::{deadline, sleep, sleep_until, timeout, timeout_at};
 
 /// The names of `std::thread`, so that a threaded program moves by changing `std::` to `corun::` in its imports.
 pub mod thread {

@@ -200,10 +200,10 @@ fn notifications_are_not_spent_on_those_who_gave_up() {
                 })
                 .collect();
             until(&pair.0, |state| state.0 == 4);
+            // Both tickets first: who is woken and finds none waits for a fifth notification, which never comes.
+            pair.0.lock().unwrap().1 += 2;
             // One for each that waits without a limit, and one for each of the others, who may have gone.
-            for _ in 0..2 {
-                pair.0.lock().unwrap().1 += 1;
-                pair.1.notify_one();
+            for _ in 0..4 {
                 pair.1.notify_one();
             }
             // Two tickets, and as many notifications as waiters: everybody comes home.

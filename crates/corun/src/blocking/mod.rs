@@ -10,7 +10,7 @@ mod pool;
 use std::error::Error;
 use std::{fmt, io};
 
-use crate::time::limit::Limit;
+use crate::cancel::limit::Limit;
 pub(crate) use pool::BlockingPool;
 
 /// Runs `f` on a thread where it may block, and waits for its result.

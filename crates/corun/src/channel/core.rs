@@ -40,8 +40,7 @@ use super::buffer::Buffer;
 use super::lock::{self, Lock};
 use super::waiter::{Queue, Role, State, Waiter};
 use crate::primitive::atomic::AtomicU32;
-use crate::scheduler::signal::{Signal, Wakeup};
-use crate::time::limit::Limit;
+use crate::scheduler::signal::Wakeup;
 
 /// Bits of `flags`. The fast paths are taken when none is set.
 pub(super) const CLOSED: u8 = 1;
@@ -102,27 +101,6 @@ pub(super) enum Take {
     Parked,
     /// The first sender is a select, and the caller has to wait for its message.
     NeedsWaiter,
-}
-
-/// A signal for a wait within `limit`.
-#[inline(always)]
-pub(super) fn signal_for(limit: &Limit) -> Signal {
-    match limit.deadline() {
-        None => Signal::sole(),
-        Some(_) => Signal::new(),
-    }
-}
-
-/// Waits; returns whether the signal was notified, and not overtaken by its deadline.
-#[inline(always)]
-pub(super) fn wait(signal: &Signal, limit: &Limit) -> bool {
-    match limit.deadline() {
-        None => {
-            signal.wait();
-            true
-        }
-        deadline => signal.wait_until(deadline),
-    }
 }
 
 #[inline(always)]

@@ -5,12 +5,12 @@ use std::ptr;
 use std::time::Instant;
 
 use super::buffer;
-use super::core::{Chan, Guard, Place, RETURNED, Take, WATCHED, signal_for, wait, wake};
+use super::core::{Chan, Guard, Place, RETURNED, Take, WATCHED, wake};
 use super::error::{RecvTimeoutError, TryRecvError};
 use super::waiter::{Role, State, Waiter};
+use crate::cancel::limit::Limit;
 use crate::scheduler::signal::Signal;
 use crate::scheduler::{give_way, in_coroutine};
-use crate::time::limit::Limit;
 
 impl<T> Chan<T> {
     /// Takes a message out of the buffer, if nothing special is to be done.
@@ -122,11 +122,11 @@ impl<T> Chan<T> {
         let limit = Limit::new(deadline);
         let signal;
         if in_coroutine() {
-            signal = signal_for(&limit);
+            signal = limit.signal();
         } else {
             // Looking up the thread may allocate.
             drop(inner);
-            signal = signal_for(&limit);
+            signal = limit.signal();
             inner = self.lock();
         }
         let waiter = Waiter::alone(Role::Receive, &signal, slot.cast());
@@ -144,7 +144,7 @@ impl<T> Chan<T> {
                 _ => {}
             }
         }
-        if !wait(&signal, &limit) && self.give_up(&waiter) {
+        if !self.wait(&signal, &limit, &waiter) {
             limit.expired();
             return Err(RecvTimeoutError::Timeout);
         }
@@ -158,15 +158,28 @@ impl<T> Chan<T> {
         Ok(unsafe { message.assume_init() })
     }
 
-    /// Unlinks a waiter whose time is up; or returns `false` if its outcome is decided. A receiver to whom a select has committed itself stays for
-    /// the message: that one says that it was sent.
+    /// Waits; returns whether the waiter's outcome was told. If not, it is in no list any more.
+    #[inline(always)]
+    fn wait(&self, signal: &Signal, limit: &Limit, waiter: &Waiter) -> bool {
+        let mut left = false;
+        limit.wait(signal, || {
+            left = self.give_up(waiter);
+            left
+        }) || !left
+    }
+
+    /// Unlinks a waiter whose wait has ended early; or returns `false` if its outcome is decided. A receiver to whom a select has committed itself
+    /// stays for the message: that one says that it was sent.
     pub(super) fn give_up(&self, waiter: &Waiter) -> bool {
         let mut inner = self.lock();
         if waiter.state.get() != State::Claimed {
             return inner.leave(waiter);
         }
         drop(inner);
-        self.wait_for_promised(waiter);
+        // What ends the wait on a sole signal early does not keep it from being notified: the caller settles it.
+        if !waiter.has_sole_signal() {
+            self.wait_for_promised(waiter);
+        }
         false
     }
 
@@ -190,7 +203,7 @@ impl<T> Chan<T> {
     #[cold]
     unsafe fn receive_again(&self, slot: *mut T, limit: &Limit) -> Result<(), RecvTimeoutError> {
         loop {
-            let signal = signal_for(limit);
+            let signal = limit.signal();
             let waiter = Waiter::alone(Role::Receive, &signal, slot.cast());
             // SAFETY: as promised; the waiter stays until it was told or has left.
             match unsafe { self.take(self.lock(), slot, Some((&waiter, Place::First))) } {
@@ -198,7 +211,7 @@ impl<T> Chan<T> {
                 Take::Closed => return Err(RecvTimeoutError::Disconnected),
                 _ => {}
             }
-            if !wait(&signal, limit) && self.give_up(&waiter) {
+            if !self.wait(&signal, limit, &waiter) {
                 limit.expired();
                 return Err(RecvTimeoutError::Timeout);
             }
@@ -218,14 +231,14 @@ impl<T> Chan<T> {
     pub(super) unsafe fn take_of_select(&self, slot: *mut T, deadline: Option<Instant>) -> Take {
         let limit = Limit::new(deadline);
         loop {
-            let signal = signal_for(&limit);
+            let signal = limit.signal();
             let waiter = Waiter::alone(Role::Receive, &signal, slot.cast());
             // SAFETY: as promised; the waiter stays until it was told or has left.
             match unsafe { self.take(self.lock(), slot, Some((&waiter, Place::Nowhere))) } {
                 Take::Parked => {}
                 taken => return taken,
             }
-            if !wait(&signal, &limit) && self.give_up(&waiter) {
+            if !self.wait(&signal, &limit, &waiter) {
                 limit.expired();
                 return Take::Empty;
             }

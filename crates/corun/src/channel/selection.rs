@@ -33,12 +33,12 @@ use std::slice;
 use std::time::Instant;
 
 use super::commit::Commitment;
-use super::core::{Take, signal_for, wait};
+use super::core::Take;
 use super::receiver::{Receiver, Source, instant};
 use super::sender::Sender;
 use super::waiter::{Party, Role, State, Waiter};
+use crate::cancel::limit::Limit;
 use crate::scheduler::give_way;
-use crate::time::limit::Limit;
 use crate::time::now;
 
 /// An operation that can be selected.
@@ -636,7 +636,7 @@ fn wait_for_arms(
             token.make_room(arm.0.message());
         }
     }
-    let signal = signal_for(&limit);
+    let signal = limit.signal();
     let party = Party::new();
     let mut linked = 0;
     let mut ready = false;
@@ -670,23 +670,24 @@ fn wait_for_arms(
         unlink(None);
         return None;
     }
-    let notified = wait(&signal, &limit);
-    if !notified && party.abort() {
+    let decided = || match party.decided() {
+        Some(decided) => decided as usize,
+        None => unreachable!("whoever ends the wait of a select decides its party"),
+    };
+    let mut aborted = false;
+    limit.wait(&signal, || {
+        aborted = party.abort();
+        // If it was decided at the last moment, its outcome is told under the lock, or is waited for.
+        aborted || arms[decided()].0.delist(&nodes[decided()])
+    });
+    if aborted {
         unlink(None);
         limit.expired();
         return None;
     }
-    let Some(decided) = party.decided() else {
-        unreachable!("whoever ends the wait of a select decides its party");
-    };
-    let decided = decided as usize;
+    let decided = decided();
     unlink(Some(decided));
     let node = &nodes[decided];
-    if !notified {
-        // It was decided at the last moment: its outcome is told under the lock, or is waited for.
-        let left = arms[decided].0.delist(node);
-        debug_assert!(!left, "a node of a decided party is in no list");
-    }
     token.outcome = match (node.state.get(), node.role) {
         (State::Done, Role::Receive) => Outcome::Received,
         (State::Closed, Role::Receive) => Outcome::Disconnected,

@@ -4,11 +4,11 @@ use std::mem::ManuallyDrop;
 use std::time::Instant;
 
 use super::buffer;
-use super::core::{Chan, Guard, Offer, WATCHED, signal_for, wait, wake};
+use super::core::{Chan, Guard, Offer, WATCHED, wake};
 use super::error::{SendTimeoutError, TrySendError};
 use super::waiter::{Role, State, Waiter};
+use crate::cancel::limit::Limit;
 use crate::scheduler::{give_way, in_coroutine};
-use crate::time::limit::Limit;
 
 impl<T> Chan<T> {
     /// Puts a message into the buffer, if nothing special is to be done.
@@ -125,11 +125,11 @@ impl<T> Chan<T> {
         let limit = Limit::new(deadline);
         let signal;
         if in_coroutine() {
-            signal = signal_for(&limit);
+            signal = limit.signal();
         } else {
             // Looking up the thread may allocate.
             drop(inner);
-            signal = signal_for(&limit);
+            signal = limit.signal();
             inner = self.lock();
         }
         let message = ManuallyDrop::new(message);
@@ -152,7 +152,12 @@ impl<T> Chan<T> {
                 }
             }
         }
-        if !wait(&signal, &limit) && self.lock().leave(&waiter) {
+        let mut left = false;
+        let told = limit.wait(&signal, || {
+            left = self.lock().leave(&waiter);
+            left
+        });
+        if !told && left {
             let message = ManuallyDrop::into_inner(message);
             limit.expired();
             return Err(SendTimeoutError::Timeout(message));

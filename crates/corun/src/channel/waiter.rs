@@ -137,6 +137,12 @@ impl Waiter {
         }
     }
 
+    /// To be asked by its owner.
+    pub(super) fn has_sole_signal(&self) -> bool {
+        // SAFETY: the owner's signal outlives its wait.
+        unsafe { (*self.signal.get()).is_sole() }
+    }
+
     /// From now on it waits with another signal, which outlives it. Called under the lock, by its owner.
     pub(super) fn wait_with(&self, signal: &Signal) {
         self.signal.set(signal);

@@ -62,6 +62,10 @@ impl Coroutine {
         unsafe { &*ptr::from_ref(task).cast::<Coroutine>() }
     }
 
+    pub(crate) fn task(&self) -> TaskRef {
+        self.0
+    }
+
     /// A handle to a coroutine that is known to be alive. May be called in a signal handler.
     pub(crate) fn from_running(task: TaskRef) -> Coroutine {
         task.retain();

@@ -6,12 +6,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::thread;
 
+use crate::cancel::limit::Limit;
 use crate::coroutine::handle::Coroutine;
 use crate::coroutine::slice::allow_suspension;
 use crate::coroutine::task::{JoinRef, LimitedJoiner, abort_on_panic};
 use crate::scheduler::signal::Signal;
 use crate::scheduler::worker::Worker;
-use crate::time::limit::Limit;
 
 /// The right to wait for a coroutine or an async task and to have its result, as [`std::thread::JoinHandle`].
 ///
@@ -78,32 +78,40 @@ impl<T> JoinHandle<T> {
         );
         // If it was polled before.
         drop(self.join.withdraw());
-        if limited {
-            let limit = Limit::new(None);
-            if limit.deadline().is_some() {
-                return self.wait_limited(&limit);
-            }
+        let limit = if limited {
+            Limit::new(None)
+        } else {
+            Limit::masked(None)
+        };
+        if limit.deadline().is_some() || limit.is_over() {
+            return self.wait_limited(&limit);
         }
-        let signal = Signal::new();
         if let Some(worker) = Worker::suspendable()
             && !task.is_guest()
-            && worker.take_unstarted(task)
         {
-            task.set_joiner_of_unstarted(&signal);
-            signal.wait_starting(worker, task);
-        } else if task.set_joiner(&signal) {
-            signal.wait();
+            let signal = Signal::new();
+            if worker.take_unstarted(task) {
+                task.set_joiner_of_unstarted(&signal);
+                if !signal.wait_starting(worker, task, limit.is_open())
+                    && task.take_back_joiner_here()
+                {
+                    limit.expired();
+                    unreachable!("without a deadline of its own a limit unwinds");
+                }
+                return;
+            }
         }
+        self.wait_limited(&limit);
     }
 
-    #[cold]
+    #[inline(never)]
     fn wait_limited(&self, limit: &Limit) {
         let task = self.join.task;
         let joiner = LimitedJoiner::new();
         if !task.set_limited_joiner(&joiner) {
             return;
         }
-        let notified = joiner.signal.wait_until(limit.deadline());
+        let notified = limit.wait(&joiner.signal, || true);
         if !joiner.settle(task, notified) {
             limit.expired();
             unreachable!("without a deadline of its own a limit unwinds");
@@ -114,6 +122,25 @@ impl<T> JoinHandle<T> {
     pub(crate) fn join_uninterrupted(self) -> thread::Result<T> {
         allow_suspension(|| self.wait(false));
         self.take()
+    }
+
+    /// Cancels the coroutine: it is left, by unwinding, at the wait that it is in, or at the next one that it begins; if it has not started it never
+    /// does. Then [`join`](JoinHandle::join) returns a [`Cancelled`](crate::Cancelled) as the error's payload.
+    ///
+    /// This returns at once. What has ended stays as it is, and a coroutine that waits for nothing any more ends as if nothing had happened. What
+    /// holds for code that is left says [`timeout`](crate::timeout): destructors run and may wait, `catch_unwind` does not save it.
+    /// [`shield`](crate::shield()) puts it off.
+    ///
+    /// # Examples
+    /// ```
+    /// let worker = corun::spawn(|| loop {
+    ///     corun::sleep(std::time::Duration::from_secs(1));
+    /// });
+    /// worker.cancel();
+    /// assert!(worker.join().unwrap_err().is::<corun::Cancelled>());
+    /// ```
+    pub fn cancel(&self) {
+        self.join.task.cancel();
     }
 
     /// Has the coroutine ended? If so, `join` will not wait.

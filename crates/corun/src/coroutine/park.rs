@@ -9,11 +9,11 @@
 use std::ptr;
 use std::time::{Duration, Instant};
 
+use crate::cancel::limit::Limit;
 use crate::coroutine::handle::current_task;
 use crate::primitive::atomic::{AtomicPtr, Ordering};
 use crate::primitive::{hint, thread};
 use crate::scheduler::signal::Signal;
-use crate::time::limit::Limit;
 use crate::time::now;
 
 /// Null, [`TOKEN`] or the signal of the parked owner; with [`LOCKED`] added while somebody works on it.
@@ -90,24 +90,22 @@ impl Parker {
             return;
         }
         let limit = Limit::new(deadline);
-        // Who takes the signal out of the word wakes it; nobody else does, unless a timer may.
-        let signal = match limit.deadline() {
-            None => Signal::sole(),
-            Some(_) => Signal::new(),
-        };
+        // Who takes the signal out of the word wakes it.
+        let signal = limit.signal();
         if self.lock() == TOKEN {
             self.unlock(ptr::null_mut());
             return;
         }
         self.unlock(ptr::from_ref(&signal).cast_mut());
-        match limit.deadline() {
-            None => signal.wait(),
-            Some(_) => _ = signal.wait_until(limit.deadline()),
-        }
         // Takes the token that the waker left, or the signal back that nobody notified.
-        let found = self.lock();
-        self.unlock(ptr::null_mut());
-        if found != TOKEN {
+        let take = || {
+            let found = self.lock();
+            self.unlock(ptr::null_mut());
+            found != TOKEN
+        };
+        let mut withdrawn = None;
+        let notified = limit.wait(&signal, || *withdrawn.insert(take()));
+        if withdrawn.unwrap_or_else(take) && !notified {
             limit.expired();
         }
     }

@@ -218,6 +218,11 @@ impl<T> ScopedJoinHandle<'_, T> {
         result
     }
 
+    /// Cancels the coroutine: see [`JoinHandle::cancel`].
+    pub fn cancel(&self) {
+        self.handle.cancel();
+    }
+
     /// Has the coroutine ended?
     pub fn is_finished(&self) -> bool {
         self.handle.is_finished()

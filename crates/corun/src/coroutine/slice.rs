@@ -1,7 +1,7 @@
 //! Giving way, and refusing to.
 
+use crate::cancel::limit::Limit;
 use crate::scheduler::worker::Worker;
-use crate::time::limit::Limit;
 
 /// Lets the other coroutines of this worker run, and goes on when its turn comes again; on a plain thread the thread yields.
 ///
@@ -19,7 +19,7 @@ pub fn yield_now() {
     match Worker::suspendable() {
         Some(worker) => {
             worker.yield_now();
-            if worker.scopes.get() != 0 {
+            if worker.levels.get() != 0 {
                 Limit::check();
             }
         }
@@ -44,7 +44,7 @@ pub fn yield_now() {
 pub fn checkpoint() {
     match Worker::suspendable() {
         Some(worker) => {
-            if worker.safepoint() && worker.scopes.get() != 0 {
+            if worker.safepoint() && worker.levels.get() != 0 {
                 Limit::check();
             }
         }

@@ -25,18 +25,19 @@ use std::panic::{self, AssertUnwindSafe, Location};
 use std::process;
 use std::ptr::{self, NonNull};
 
+use crate::cancel::Cancelled;
+use crate::cancel::levels::{self, Innermost};
 use crate::coroutine::awaiting::{Left, is_awaited};
 use crate::coroutine::inherited::{self, Bindings};
 use crate::coroutine::local_map::LocalMap;
 use crate::coroutine::park::Parker;
 use crate::future::Place;
-use crate::primitive::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering, fence};
+use crate::primitive::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
 use crate::primitive::{hint, thread};
 use crate::scheduler::blocks;
 use crate::scheduler::signal::Signal;
 use crate::scheduler::stacks::Pooled;
 use crate::scheduler::worker::Worker;
-use crate::time::limit::Innermost;
 
 /// What `join` returns for a coroutine that panicked: the payload.
 pub(crate) type Outcome<T> = Result<T, Box<dyn Any + Send>>;
@@ -60,6 +61,11 @@ pub(crate) const REFERENCE: u32 = 32;
 const BOXED: usize = 1;
 const GUEST: usize = 2;
 
+/// Added to the id of a coroutine that its handle has cancelled.
+const CANCELLED: u64 = 1 << 63;
+/// Added as well once its worker knows.
+const COUNTED: u64 = 1 << 62;
+
 /// Values of `place`; from [`PLACE_QUEUED`] on it is the number of the list that holds the unstarted coroutine.
 pub(crate) const PLACE_TRANSIT: u32 = 0;
 pub(crate) const PLACE_RUNNING: u32 = 1;
@@ -82,7 +88,8 @@ pub(crate) struct Header {
     /// Null, the signal or waker of whoever joins, or how the coroutine ended.
     pub(super) joiner: AtomicPtr<Signal>,
     pub(crate) parker: Parker,
-    id: u64,
+    /// The number, and [`CANCELLED`] and [`COUNTED`].
+    id: AtomicU64,
 }
 
 /// What few coroutines need, and so costs the others nothing.
@@ -120,7 +127,7 @@ impl Header {
             meta: meta.into_raw(),
             joiner: AtomicPtr::new(ptr::null_mut()),
             parker: Parker::new(),
-            id,
+            id: AtomicU64::new(id),
         }
     }
 }
@@ -132,8 +139,8 @@ pub(crate) struct Control {
     pub(crate) task: Cell<Option<TaskRef>>,
     pub(crate) stack: Cell<Option<Pooled>>,
     pub(crate) locals: LocalMap,
-    /// The innermost `timeout` that the coroutine is in.
-    pub(crate) scope: Innermost,
+    /// What the coroutine is inside of.
+    pub(crate) innermost: Innermost,
     /// The callbacks of futures that the coroutine is busy with.
     pub(crate) callbacks: Place,
 }
@@ -285,16 +292,20 @@ impl TaskRef {
         self.header().joiner.store(signal, Ordering::Release);
     }
 
-    /// Stores a joiner unless the coroutine has ended. At most one exists: the owner of the join handle.
-    pub(crate) fn set_joiner(self, signal: &Signal) -> bool {
-        let signal = ptr::from_ref(signal).cast_mut();
-        self.header()
-            .joiner
-            .compare_exchange(ptr::null_mut(), signal, Ordering::AcqRel, Ordering::Acquire)
-            .is_ok()
+    /// Takes such a joiner back, unless the coroutine has ended. It was started on the calling thread's worker, and so does not run meanwhile.
+    #[cold]
+    pub(crate) fn take_back_joiner_here(self) -> bool {
+        let going_on = self.ended().is_none();
+        if going_on {
+            self.header()
+                .joiner
+                .store(ptr::null_mut(), Ordering::Relaxed);
+        }
+        going_on
     }
 
-    /// As `set_joiner`, for one that may give up. It has to stay until `LimitedJoiner::settle` has returned.
+    /// Stores a joiner that may give up, unless the coroutine has ended. At most one exists: the owner of the join handle. It has to stay until
+    /// `LimitedJoiner::settle` has returned.
     pub(crate) fn set_limited_joiner(self, joiner: &LimitedJoiner) -> bool {
         self.header()
             .joiner
@@ -321,7 +332,30 @@ impl TaskRef {
     }
 
     pub(crate) fn id(self) -> NonZeroU64 {
-        NonZeroU64::new(self.header().id).unwrap_or(NonZeroU64::MIN)
+        let id = self.header().id.load(Ordering::Relaxed) & !(CANCELLED | COUNTED);
+        NonZeroU64::new(id).unwrap_or(NonZeroU64::MIN)
+    }
+
+    /// Marks it as cancelled. Returns whether it had not been, and has not ended.
+    pub(crate) fn mark_cancelled(self) -> bool {
+        let before = self.header().id.fetch_or(CANCELLED, Ordering::SeqCst);
+        before & CANCELLED == 0 && self.ended().is_none()
+    }
+
+    #[inline(always)]
+    pub(crate) fn is_cancelled(self) -> bool {
+        self.header().id.load(Ordering::Relaxed) & CANCELLED != 0
+    }
+
+    /// For its worker: counts a coroutine that was cancelled. Returns false if there is nothing new to count.
+    pub(crate) fn count_cancellation(self) -> bool {
+        self.is_cancelled() && self.header().id.fetch_or(COUNTED, Ordering::Relaxed) & COUNTED == 0
+    }
+
+    pub(crate) fn has_started(self) -> bool {
+        // Acquire pairs with the release in `Worker::begin`: the rest of the block can be read.
+        let place = self.header().place.load(Ordering::Acquire);
+        place == PLACE_RUNNING || place == PLACE_SUSPENDED
     }
 
     fn meta_ref(&self) -> Result<&Meta, &'static Location<'static>> {
@@ -576,7 +610,15 @@ impl<B: Body> Table<B> {
         // SAFETY: the coroutine is unstarted, so the stage holds its body, which is read once.
         let body = unsafe { ManuallyDrop::take(&mut (*stage).fresh) };
         let (closure, epilogue) = body.split();
-        let outcome = panic::catch_unwind(AssertUnwindSafe(closure));
+        let outcome = panic::catch_unwind(AssertUnwindSafe(closure)).map_err(|payload| {
+            if levels::is_for_end(&*payload, task) {
+                Box::new(Cancelled::default())
+            } else {
+                payload
+            }
+        });
+        // What is left are destructors, which may wait, and must not unwind.
+        levels::shield_for_good(&control.innermost);
         // Before the result is visible, as std drops thread locals before a join returns.
         control.locals.clear();
         inherited::forget(task);
@@ -599,6 +641,9 @@ impl<B: Body> Table<B> {
     /// The body must have been taken out of the stage, and the scheduler's reference be given up by this call.
     unsafe fn end(task: TaskRef, outcome: Outcome<B::Output>, epilogue: B::Epilogue) {
         let failed = outcome.is_err();
+        if task.header().id.load(Ordering::Relaxed) & COUNTED != 0 {
+            Worker::uncount_cancellation();
+        }
         let stage = Self::stage(task.0);
         // SAFETY: the stage is empty, and nobody reads it before `complete`.
         unsafe { (*stage).done = ManuallyDrop::new(outcome.map_err(Box::new)) };

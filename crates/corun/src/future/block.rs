@@ -24,11 +24,11 @@ use std::time::Instant;
 
 use super::callback::{Callback, Link, contain, in_turn, take_turn};
 use super::rejected::Rejected;
+use crate::cancel::limit::Limit;
 use crate::primitive::atomic::{AtomicU32, Ordering, fence};
 use crate::scheduler;
 use crate::scheduler::lock::SpinLock;
 use crate::sync::waiters::{Waiter, Waiters, wake_in_batches};
-use crate::time::limit::Limit;
 
 const PENDING: u32 = 0;
 const RESOLVED: u32 = 1;
@@ -335,7 +335,7 @@ impl<T, E> Block<T, E> {
             return true;
         }
         let limit = Limit::new(deadline);
-        let waiter = Waiter::new(0, limit.deadline());
+        let waiter = Waiter::new(0, &limit);
         let mut inner = self.inner.lock();
         if self.phase.load(Ordering::Relaxed) != PENDING {
             return true;
@@ -343,10 +343,12 @@ impl<T, E> Block<T, E> {
         // SAFETY: the waiter stays in this frame until it was unlinked: by whoever completes the block, or below.
         unsafe { inner.waiters.push_back(&waiter) };
         drop(inner);
-        if waiter.signal.wait_until(limit.deadline()) {
-            return true;
-        }
-        if !self.inner.lock().waiters.remove(&waiter) {
+        let mut left = false;
+        let told = limit.wait(&waiter.signal, || {
+            left = self.inner.lock().waiters.remove(&waiter);
+            left
+        });
+        if told || !left {
             return true;
         }
         limit.expired();

@@ -3,8 +3,7 @@
 use std::io;
 use std::time::{Duration, Instant};
 
-use crate::scheduler::signal::Signal;
-use crate::time::limit::Limit;
+use crate::cancel::limit::Limit;
 use crate::time::now;
 
 /// Two things about local sockets have no event: room in the queue of a listener, and in that of a receiver that one is not
@@ -32,7 +31,7 @@ impl Backoff {
     pub(super) fn pause(&mut self) -> io::Result<bool> {
         let now = now();
         let limit = Limit::for_io(self.deadline);
-        if limit.deadline().is_some_and(|deadline| deadline <= now) {
+        if limit.is_over() || limit.deadline().is_some_and(|deadline| deadline <= now) {
             limit.expired_io()?;
             return Ok(false);
         }
@@ -40,8 +39,7 @@ impl Backoff {
         let until = limit
             .deadline()
             .map_or(until, |deadline| until.min(deadline));
-        // Nobody knows the signal, so that only the deadline ends the wait.
-        Signal::new().wait_until(Some(until));
+        limit.sleep_until(until);
         self.lengthen();
         Ok(true)
     }

@@ -7,9 +7,9 @@ use std::time::Duration;
 #[cfg(unix)]
 use super::backoff::Backoff;
 use super::socket::Socket;
+use crate::cancel::limit::Limit;
 use crate::reactor::{Direction, Limits, Operation, Source};
 use crate::scheduler::in_coroutine;
-use crate::time::limit::Limit;
 use crate::time::now;
 
 /// Connects to one address, waiting no longer than the timeout, if there is one.

@@ -532,7 +532,18 @@ impl Entry {
         Ok(None)
     }
 
-    /// Makes sure that a waiter that was linked is in no list, and keeps no turn from the others.
+    /// Takes a waiter out of its list, if it is still there. Returns whether it was.
+    pub(super) fn withdraw(&self, direction: Direction, waiter: &Waiter) -> bool {
+        let mut locked = self.lock();
+        let linked = waiter.is_linked();
+        if linked {
+            self.lists[direction as usize].remove(waiter);
+            locked.note_queue(direction);
+        }
+        linked
+    }
+
+    /// As `withdraw`, for one that does not want its turn any more, if it has it: then the next one gets it.
     pub(super) fn dequeue(&self, direction: Direction, waiter: &Waiter) {
         let mut locked = self.lock();
         let mut calls = Calls::NONE;

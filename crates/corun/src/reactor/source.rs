@@ -11,9 +11,9 @@ use super::limits::Limits;
 use super::poller::Reactor;
 use super::selector::{self, RawDescriptor};
 use super::turn::Turn;
+use crate::cancel::limit::Limit;
 use crate::platform::poll;
 use crate::scheduler::{in_coroutine, reactor_for_task, safepoint, with_reactor};
-use crate::time::limit::Limit;
 
 /// Runs the operations of one descriptor, which is registered nowhere until one of them has to wait in a coroutine.
 ///
@@ -120,7 +120,7 @@ impl Source {
     ) -> io::Result<T> {
         let entry = self.entry_or_register(descriptor, direction)?;
         let mut turn = Turn::new(entry, direction);
-        while let Some(seen) = turn.wait(limit.deadline())? {
+        while let Some(seen) = turn.wait(limit)? {
             let result = operation();
             if would_block(&result) {
                 entry.clear(direction, seen);

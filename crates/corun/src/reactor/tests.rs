@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::entry::{Direction, Entry, Ready};
 use super::poller::Reactor;
 use super::turn::Turn;
+use crate::cancel::limit::Limit;
 
 /// Runs `body` with a socket pair whose first end is watched by a reactor that a thread polls.
 fn with_entry(body: impl FnOnce(&Entry, &UnixStream, UnixStream)) {
@@ -39,7 +40,7 @@ fn with_entry(body: impl FnOnce(&Entry, &UnixStream, UnixStream)) {
 fn read_byte(entry: &Entry, mut socket: &UnixStream) -> u8 {
     let mut turn = Turn::new(entry, Direction::Read);
     let mut byte = [0];
-    while let Some(seen) = turn.wait(None).unwrap() {
+    while let Some(seen) = turn.wait(&Limit::masked(None)).unwrap() {
         match socket.read(&mut byte) {
             Ok(n) => {
                 assert_eq!(n, 1);
@@ -90,7 +91,7 @@ fn a_deadline_takes_the_waiter_out_and_leaves_the_others() {
             let start = Instant::now();
             let mut turn = Turn::new(entry, Direction::Read);
             let deadline = start + Duration::from_millis(5);
-            assert!(turn.wait(Some(deadline)).unwrap().is_none());
+            assert!(turn.wait(&Limit::masked(Some(deadline))).unwrap().is_none());
             assert!(Instant::now() >= deadline);
             turn.finish(None);
             far.write_all(&[7]).unwrap();
@@ -114,7 +115,9 @@ fn deadlines_that_race_with_events_lose_no_byte() {
                     while !done.load(Ordering::Acquire) {
                         let mut turn = Turn::new(entry, Direction::Read);
                         let _ = turn
-                            .wait(Some(Instant::now() + Duration::from_micros(20)))
+                            .wait(&Limit::masked(Some(
+                                Instant::now() + Duration::from_micros(20),
+                            )))
                             .unwrap();
                         // Its turn or not, it does not read: the next one must get the turn.
                     }

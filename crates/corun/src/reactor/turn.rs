@@ -2,10 +2,10 @@
 
 use std::io;
 use std::mem;
-use std::time::Instant;
 
 use super::entry::{Direction, Entry, Seen};
 use super::wait_list::Waiter;
+use crate::cancel::limit::Limit;
 use crate::scheduler::prefetch_frames;
 
 /// The place of one operation in the order of its direction.
@@ -25,30 +25,22 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Waits until the operation may be tried (again). `None`: the deadline passed first.
-    pub(super) fn wait(&mut self, deadline: Option<Instant>) -> io::Result<Option<Seen>> {
+    /// Waits until the operation may be tried (again). `None`: the limit came first.
+    pub(super) fn wait(&mut self, limit: &Limit) -> io::Result<Option<Seen>> {
         let Turn {
             entry, direction, ..
         } = *self;
-        let waiter = Waiter::new(deadline);
-        // SAFETY: `waiter` stays where it is until `Linked` has made sure that it is in no list.
+        let waiter = Waiter::new(limit);
+        // SAFETY: `waiter` stays where it is until the waker, or `withdraw`, has taken it out of the list.
         if let Some(seen) = unsafe { entry.enqueue(direction, &waiter, self.mine)? } {
             return Ok(Some(seen));
         }
         self.mine = false;
-        let linked = Linked {
-            entry,
-            direction,
-            waiter: &waiter,
-        };
         prefetch_frames();
-        if waiter.signal.wait_until(deadline) {
-            // The waker has unlinked it.
-            mem::forget(linked);
+        if limit.wait(&waiter.signal, || entry.withdraw(direction, &waiter)) {
             self.mine = true;
             return Ok(Some(entry.seen()));
         }
-        drop(linked);
         Ok(None)
     }
 
@@ -69,18 +61,5 @@ impl Drop for Turn<'_> {
         if self.mine {
             self.entry.release(self.direction, None);
         }
-    }
-}
-
-/// Takes a waiter out of its list when its wait ends early: by its deadline, or by unwinding.
-struct Linked<'a> {
-    entry: &'a Entry,
-    direction: Direction,
-    waiter: &'a Waiter,
-}
-
-impl Drop for Linked<'_> {
-    fn drop(&mut self) {
-        self.entry.dequeue(self.direction, self.waiter);
     }
 }

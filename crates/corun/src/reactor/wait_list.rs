@@ -3,8 +3,8 @@
 use std::cell::Cell;
 use std::ptr;
 use std::task::Waker;
-use std::time::Instant;
 
+use crate::cancel::limit::Limit;
 use crate::primitive::atomic::{AtomicPtr, Ordering};
 use crate::scheduler::signal::{Signal, Wakeup};
 
@@ -19,13 +19,10 @@ pub(super) struct Waiter {
 }
 
 impl Waiter {
-    /// A waiter for somebody who waits until `deadline`, if there is one.
-    pub(super) fn new(deadline: Option<Instant>) -> Waiter {
-        // Who unlinks it, under the entry's lock, notifies it; only a timer would contend.
-        Waiter::with(match deadline {
-            None => Signal::sole(),
-            Some(_) => Signal::new(),
-        })
+    /// A waiter for somebody who waits within `limit`.
+    pub(super) fn new(limit: &Limit) -> Waiter {
+        // Who unlinks it, under the entry's lock, notifies it.
+        Waiter::with(limit.signal())
     }
 
     /// A waiter for an async task.

@@ -138,6 +138,7 @@ impl Worker {
             || !self.local.is_empty()
             || !self.shared.inbox.is_empty()
             || !self.shared.guests.is_idle()
+            || !self.seat().nudges.is_empty()
             || !self.shared.scheduler.injected.is_empty()
     }
 
@@ -168,6 +169,12 @@ impl Worker {
             .inbox
             .drain(|context| self.run_queue.push(context));
         self.take_local_guests();
+        let nudges = &self.seat().nudges;
+        if !nudges.is_empty() {
+            for coroutine in nudges.take() {
+                self.nudge(coroutine.task());
+            }
+        }
     }
 
     /// Fires the timers that are due, and takes what the reactor has, without waiting.
@@ -375,7 +382,11 @@ impl Worker {
     /// The second look, after this worker has said that it sleeps.
     fn something_to_do(&self) -> bool {
         let scheduler = &*self.shared.scheduler;
-        if !self.shared.inbox.is_empty() || !self.shared.guests.is_idle() || self.may_end() {
+        if !self.shared.inbox.is_empty()
+            || !self.seat().nudges.is_empty()
+            || !self.shared.guests.is_idle()
+            || self.may_end()
+        {
             return true;
         }
         if self.shared.bed.is_dozing() {

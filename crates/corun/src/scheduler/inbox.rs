@@ -70,7 +70,9 @@ impl Inbox {
             // SAFETY: as above; `next` is read before the context is handed out.
             unsafe {
                 let next = (*oldest).next.load(Ordering::Relaxed);
-                each((*oldest).context.get());
+                if let Some(context) = (*oldest).take_context() {
+                    each(context);
+                }
                 oldest = next;
             }
         }

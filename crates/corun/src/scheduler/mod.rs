@@ -22,6 +22,7 @@ mod idle;
 mod inbox;
 pub(crate) mod lock;
 mod next_place;
+mod nudges;
 pub(crate) mod overflow;
 pub(crate) mod run_queue;
 pub(crate) mod shared;

@@ -14,6 +14,7 @@ use super::Scheduler;
 use super::guests::Guests;
 use super::inbox::Inbox;
 use super::lock_mutex;
+use super::nudges::Nudges;
 use super::signal::Signal;
 use super::sleepers::Bed;
 use super::spawn_list::SpawnList;
@@ -31,6 +32,8 @@ pub(crate) struct Seat {
     pub(crate) current: AtomicPtr<Header>,
     /// Tells this worker's lists from those of all other workers in the process.
     number: u32,
+    /// Coroutines of this worker that were cancelled, or something around them.
+    pub(crate) nudges: Nudges,
 }
 
 pub(super) static FREE_SEATS: Mutex<Vec<&'static Seat>> = Mutex::new(Vec::new());
@@ -43,6 +46,7 @@ impl Seat {
             Box::leak(Box::new(Seat {
                 current: AtomicPtr::new(ptr::null_mut()),
                 number: MADE.fetch_add(1, Ordering::Relaxed),
+                nudges: Nudges::new(),
             }))
         })
     }
@@ -56,6 +60,7 @@ impl Seat {
 /// Later than the worker, and never for one that was left with coroutines: its lists keep their numbers for themselves.
 impl Drop for Shared {
     fn drop(&mut self) {
+        self.seat.nudges.end();
         lock_mutex(&FREE_SEATS).push(self.seat);
     }
 }
@@ -117,6 +122,7 @@ impl Shared {
     pub(super) fn new(index: u32, scheduler: &Arc<Scheduler>) -> std::io::Result<Shared> {
         let reactor = Arc::new(Reactor::new()?);
         let seat = Seat::take();
+        seat.nudges.begin(Arc::downgrade(scheduler), index);
         Ok(Shared {
             index,
             seat,
@@ -181,7 +187,9 @@ impl Shared {
         unsafe {
             if !worker.is_null() && ptr::eq(Arc::as_ptr(&(*worker).shared), this) {
                 (*worker).shared.count_call();
-                (*worker).run_queue.push((*signal).context.get());
+                if let Some(context) = (*signal).take_context() {
+                    (*worker).run_queue.push(context);
+                }
             } else {
                 Self::schedule_elsewhere(this, signal);
             }

@@ -24,6 +24,8 @@
 //! - The wake-up of an async task is foreign code, which may do anything, and must not run under a lock of ours. So `notify` has two halves:
 //!   `claim`, under the list's lock, and `Wakeup::wake`, after unlocking.
 //!
+//! - A wait that is *open* may be cut short (`interrupt`), by its worker's own thread, while the coroutine is parked: cancellation comes that way.
+//!
 //! Rejected: a waiter block on the heap, counted (an allocation and two counts per wait); a flag in the task (a late
 //! wake-up for a former wait would hit the next one).
 //!
@@ -49,11 +51,24 @@ const NOTIFIED: u32 = 2;
 const EXPIRED: u32 = 3;
 /// A coroutine's sole signal is in this state all its life.
 const SOLE: u32 = 4;
+/// The wait was cut short by `interrupt`.
+const CUT: u32 = 5;
+
+/// Values of `mark`.
+const PLAIN: u8 = 0;
+/// The wait on a sole signal was cut short.
+const INTERRUPTED: u8 = 1;
+/// The notification came after that, when the waiter was on the run queue already.
+const TOLD: u8 = 2;
 
 pub(crate) struct Signal {
     state: AtomicU32,
-    /// Where the waiting coroutine stopped: written by the switch away from it.
+    /// For a sole signal: see `interrupt`. Used by the worker's own thread alone, as is `context`.
+    mark: Cell<u8>,
+    /// Where the waiting coroutine stopped: written by the switch away from it, and taken by who puts it on the run queue.
     pub(super) context: Cell<Context>,
+    /// The control block of the waiting coroutine, while it is parked.
+    pub(super) control: Cell<*mut ()>,
     /// The worker of the waiting coroutine; null for a plain thread and for an async task.
     shared: *const Shared,
     /// Changed by `poll` alone, and read by `claim`: both under the lock of the list.
@@ -145,7 +160,9 @@ impl Signal {
     fn with(state: u32, shared: *const Shared, outside: Outside) -> Signal {
         Signal {
             state: AtomicU32::new(state),
+            mark: Cell::new(PLAIN),
             context: Cell::new(Context::NONE),
+            control: Cell::new(ptr::null_mut()),
             shared,
             outside: UnsafeCell::new(outside),
             next: AtomicPtr::new(ptr::null_mut()),
@@ -180,10 +197,16 @@ impl Signal {
     /// Waits for the notification.
     #[inline(always)]
     pub(crate) fn wait(&self) {
+        self.wait_open(false);
+    }
+
+    /// As `wait`; with `open`, [`interrupt`](Signal::interrupt) may end it as well.
+    #[inline(always)]
+    fn wait_open(&self, open: bool) {
         if self.state.load(Ordering::Relaxed) == SOLE
             && let Some(worker) = Worker::suspendable()
         {
-            worker.park(self.context.as_ptr());
+            worker.park(self, open);
             return;
         }
         // Acquire pairs with the notifier's release: what it did before is seen after.
@@ -195,7 +218,7 @@ impl Signal {
             return;
         }
         match Worker::suspendable() {
-            Some(worker) if !self.shared.is_null() => worker.park(self.context.as_ptr()),
+            Some(worker) if !self.shared.is_null() => worker.park(self, open),
             _ => {
                 while self.state.load(Ordering::Acquire) == PARKED {
                     thread::park();
@@ -204,21 +227,30 @@ impl Signal {
         }
     }
 
-    /// Waits for the notification, and has the worker run `task` at once in the meantime. Only the task may notify.
+    /// Waits for the notification, and has the worker run `task` at once in the meantime. Only the task may notify. Returns whether it did; else
+    /// the wait was open and was cut short.
     #[inline(always)]
-    pub(crate) fn wait_starting(&self, worker: &Worker, task: TaskRef) {
+    pub(crate) fn wait_starting(&self, worker: &Worker, task: TaskRef, open: bool) -> bool {
         debug_assert!(!self.shared.is_null());
         // The task has not started, so nobody else can be at the state yet.
         self.state.store(PARKED, Ordering::Release);
-        worker.park_and_start(self.context.as_ptr(), task);
+        worker.park_and_start(self, open, task);
+        !self.was_cut_short()
     }
 
     /// Waits for the notification until `deadline` (`None`: for ever). Returns whether it was notified; if not, no later
     /// call of `notify` counts.
     pub(crate) fn wait_until(&self, deadline: Option<Instant>) -> bool {
+        self.wait_within(deadline, false)
+    }
+
+    /// As `wait_until`; with `open`, [`interrupt`](Signal::interrupt) may end it as well. A sole signal that was cut short so has to be settled, unless
+    /// the waiter has taken its node out of its list itself.
+    #[inline]
+    pub(crate) fn wait_within(&self, deadline: Option<Instant>, open: bool) -> bool {
         let Some(deadline) = deadline else {
-            self.wait();
-            return true;
+            self.wait_open(open);
+            return !self.was_cut_short();
         };
         match Worker::suspendable() {
             Some(worker) if !self.shared.is_null() => {
@@ -226,15 +258,92 @@ impl Signal {
                     return true;
                 }
                 let timer = worker.shared().insert_timer(deadline, self);
-                self.wait();
-                let notified = self.is_notified();
-                if notified {
+                self.wait_open(open);
+                let state = self.state.load(Ordering::Acquire);
+                if state != EXPIRED {
                     worker.shared().cancel_timer(timer, self);
                 }
-                notified
+                state == NOTIFIED
             }
             _ => self.wait_thread_until(deadline),
         }
+    }
+
+    /// Is it a coroutine's, made by `sole`?
+    pub(crate) fn is_sole(&self) -> bool {
+        self.state.load(Ordering::Relaxed) == SOLE
+    }
+
+    /// In place of a wait, for one that is to end before it begins. Returns whether it was notified already.
+    #[cold]
+    pub(crate) fn decline(&self) -> bool {
+        let declined =
+            self.state
+                .compare_exchange(EMPTY, EXPIRED, Ordering::AcqRel, Ordering::Acquire);
+        declined == Err(NOTIFIED)
+    }
+
+    /// Did `interrupt` end the wait?
+    #[inline(always)]
+    fn was_cut_short(&self) -> bool {
+        self.mark.get() != PLAIN || self.state.load(Ordering::Acquire) == CUT
+    }
+
+    /// To be called after a wait that ended early, if the node was found unlinked. Has the notification been given? For a sole signal it has, and
+    /// is on its way: it must have arrived before the signal goes.
+    #[cold]
+    pub(crate) fn settle(&self) -> bool {
+        if !self.is_sole() {
+            return self.is_notified();
+        }
+        if self.mark.get() != TOLD
+            && let Some(worker) = Worker::suspendable()
+        {
+            worker.park(self, false);
+        }
+        true
+    }
+
+    /// Cuts an open wait short, unless its end is decided already.
+    ///
+    /// A sole signal has no state that tells. So what happens to it is told apart on its worker's own thread: who puts the waiter on the run
+    /// queue takes the context, and a notification that finds none leaves a mark.
+    ///
+    /// # Safety
+    /// The signal's coroutine is parked on it, on the calling thread's worker.
+    #[cold]
+    pub(crate) unsafe fn interrupt(this: *const Signal) {
+        // SAFETY: the signal of a parked coroutine is alive until it goes on, which it cannot before this has returned.
+        unsafe {
+            let signal = &*this;
+            if signal.state.load(Ordering::Relaxed) != SOLE {
+                Self::finish(this, CUT);
+            } else if signal.context.get() != Context::NONE {
+                signal.mark.set(INTERRUPTED);
+                Shared::schedule(signal.shared, this);
+            }
+        }
+    }
+
+    /// As `interrupt`, for the signal of a plain thread.
+    ///
+    /// # Safety
+    /// The signal must be alive at the call.
+    #[cold]
+    pub(crate) unsafe fn interrupt_thread(this: *const Signal) {
+        // SAFETY: the same contract.
+        unsafe { Self::finish(this, CUT) };
+    }
+
+    /// The saved context, for the run queue; none if the waiter stands there already. For the worker's own thread.
+    #[inline(always)]
+    pub(super) fn take_context(&self) -> Option<Context> {
+        let context = self.context.replace(Context::NONE);
+        if context == Context::NONE {
+            self.mark.set(TOLD);
+            return None;
+        }
+        Some(context)
     }
 
     fn wait_thread_until(&self, deadline: Instant) -> bool {
@@ -242,15 +351,19 @@ impl Signal {
             .state
             .compare_exchange(EMPTY, PARKED, Ordering::AcqRel, Ordering::Acquire);
         loop {
-            if self.is_notified() {
-                return true;
+            let state = self.state.load(Ordering::Acquire);
+            if state != PARKED {
+                return state == NOTIFIED;
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return self
-                    .state
-                    .compare_exchange(PARKED, EXPIRED, Ordering::AcqRel, Ordering::Acquire)
-                    .is_err();
+                let expired = self.state.compare_exchange(
+                    PARKED,
+                    EXPIRED,
+                    Ordering::AcqRel,
+                    Ordering::Acquire,
+                );
+                return expired == Err(NOTIFIED);
             }
             thread::park_timeout(left);
         }

@@ -27,10 +27,13 @@ use super::blocks::Blocks;
 use super::guests::Polls;
 use super::run_queue::RunQueue;
 use super::shared::{Seat, Shared};
+use super::signal::Signal;
 use super::spawn_list::SpawnList;
 use super::stacks::{Pooled, Stacks};
+use crate::cancel::{Cancelled, levels};
 use crate::coroutine::local_map::LocalMap;
 use crate::coroutine::task::{Control, Header, PLACE_RUNNING, PLACE_SUSPENDED, TaskRef};
+use crate::platform::fences;
 
 /// Every so many switches the worker looks at its inbox, its timers and its reactor.
 pub(super) const TICK: u32 = 64;
@@ -77,8 +80,9 @@ pub(crate) struct Worker {
     /// Depth of `no_suspend` calls, and [`POLLING`]. One cell serves, since nothing else runs while it is not zero.
     no_suspend: Cell<u32>,
     pub(super) guests: Polls,
-    /// How many `timeout` scopes the coroutines of this worker are in: none, mostly, and then nobody need look at his control block.
-    pub(crate) scopes: Cell<usize>,
+    /// How many levels (`cancel/levels.rs`) the coroutines of this worker are in, and how many of them were cancelled: none, mostly, and then
+    /// nobody need look at his control block.
+    pub(crate) levels: Cell<usize>,
     /// Set while the panic hook runs: blocking then blocks the thread.
     in_panic_hook: Cell<bool>,
     /// The next coroutine id of the block that this worker drew, and how many are left.
@@ -127,7 +131,7 @@ impl Worker {
             budget: Cell::new(BUDGET),
             no_suspend: Cell::new(0),
             guests: Polls::new(),
-            scopes: Cell::new(0),
+            levels: Cell::new(0),
             in_panic_hook: Cell::new(false),
             ids: Cell::new((0, 0)),
             last_poll: Cell::new(Instant::now()),
@@ -169,6 +173,11 @@ impl Worker {
     /// Makes this thread the worker, or, with null, no worker; returns what it was.
     pub(crate) fn enter_thread(worker: *const Worker) -> *const Worker {
         CURRENT.replace(worker)
+    }
+
+    #[inline(always)]
+    pub(crate) fn seat(&self) -> &'static Seat {
+        self.seat
     }
 
     #[inline(always)]
@@ -262,19 +271,17 @@ impl Worker {
         id
     }
 
-    /// Suspends the running coroutine into `save`, until somebody puts that context on the run queue.
+    /// Suspends the running coroutine until somebody puts the context of `signal` on the run queue. With `open`, the wait may be cut short.
     #[inline(always)]
-    pub(crate) fn park(&self, save: *mut Context) {
+    pub(crate) fn park(&self, signal: &Signal, open: bool) {
         let me = self.seat.current.load(Ordering::Relaxed);
         // SAFETY: the running coroutine's task is alive.
-        let place = unsafe { &(*me).place };
-        place.store(PLACE_SUSPENDED, Ordering::Relaxed);
+        let parked = unsafe { Parked::begin(&*me, signal, open) };
         let (target, arg) = self.next(false);
-        // SAFETY: `next` gives a suspended context of this worker; `save` lies in the signal on this stack.
-        unsafe { raw::switch(save, target, arg) };
+        // SAFETY: `next` gives a suspended context of this worker; the signal lies on this stack.
+        unsafe { raw::switch(signal.context.as_ptr(), target, arg) };
         self.resumed(me);
-        // Release: as in `begin`, since a reader may meet this store and not that one.
-        place.store(PLACE_RUNNING, Ordering::Release);
+        parked.end();
     }
 
     /// Suspends the running coroutine and starts `task` in its place, before all others.
@@ -282,7 +289,7 @@ impl Worker {
     /// It is not counted: in a loop of spawns and joins each second count would be here, where no turn of others can come, and with
     /// one parity these would be all those that give turns to others.
     #[inline(always)]
-    pub(crate) fn park_and_start(&self, save: *mut Context, task: TaskRef) {
+    pub(crate) fn park_and_start(&self, signal: &Signal, open: bool, task: TaskRef) {
         let me = self.seat.current.load(Ordering::Relaxed);
         let (target, arg) = self.launch(task).unwrap_or_else(|| {
             self.to_start.set(Some(task));
@@ -290,9 +297,9 @@ impl Worker {
         });
         // SAFETY: as in `park`; the task was unstarted and out of every list.
         unsafe {
-            (*me).place.store(PLACE_SUSPENDED, Ordering::Relaxed);
-            raw::switch(save, target, arg);
-            (*me).place.store(PLACE_RUNNING, Ordering::Release);
+            let parked = Parked::begin(&*me, signal, open);
+            raw::switch(signal.context.as_ptr(), target, arg);
+            parked.end();
         }
         self.resumed(me);
     }
@@ -536,9 +543,9 @@ impl Worker {
         self.seat.current.store(ptr::null_mut(), Ordering::Relaxed);
     }
 
-    /// Marks `task` as the running coroutine, for the first time.
+    /// Marks `task` as the running coroutine, for the first time. Returns whether it was cancelled before.
     #[inline(always)]
-    fn begin(&self, task: TaskRef, control: &Control) {
+    fn begin(&self, task: TaskRef, control: &Control) -> bool {
         let header = task.header();
         header
             .next
@@ -550,6 +557,50 @@ impl Worker {
         // Release pairs with the acquire of a handle that reads `place` and then follows `prev`.
         header.place.store(PLACE_RUNNING, Ordering::Release);
         self.resumed(task.0.as_ptr());
+        // Pairs with the heavy fence of `nudge::cancel`.
+        fences::light();
+        task.is_cancelled()
+    }
+
+    /// Looks after a coroutine of this worker around which something was cancelled: wakes it if it is parked and can be.
+    #[cold]
+    pub(crate) fn nudge(&self, task: TaskRef) {
+        let header = task.header();
+        if task.ended().is_some()
+            || !ptr::eq(
+                header.prev.load(Ordering::Relaxed).cast::<Seat>(),
+                self.seat,
+            )
+        {
+            return;
+        }
+        if task.count_cancellation() {
+            self.levels.update(|count| count + 1);
+        }
+        if header.place.load(Ordering::Relaxed) != PLACE_SUSPENDED {
+            return;
+        }
+        let at = header.next.load(Ordering::Relaxed);
+        if at.addr() & OPEN == 0 {
+            return;
+        }
+        let signal = at.map_addr(|address| address & !OPEN).cast::<Signal>();
+        // SAFETY: the coroutine is parked on this signal, and goes on when this thread switches to it, not before. Its control block lives
+        // until it has ended.
+        unsafe {
+            let control = (*signal).control.get().cast::<Control>();
+            if levels::is_cancelled(&(*control).innermost, task) {
+                Signal::interrupt(signal);
+            }
+        }
+    }
+
+    /// A coroutine that was counted as cancelled is about to end.
+    #[cold]
+    pub(crate) fn uncount_cancellation() {
+        if let Some(worker) = Worker::current() {
+            worker.levels.update(|count| count - 1);
+        }
     }
 
     /// What to run after a coroutine has ended; on a stack of the default size an unstarted one can start at once.
@@ -574,6 +625,36 @@ impl Worker {
             Some(next) => next,
             None => Next::Continue(self.idle.get()),
         }
+    }
+}
+
+/// What a coroutine's block says while it is parked: that it is, and on which signal. No other line of memory is touched for that.
+struct Parked<'a> {
+    header: &'a Header,
+    control: *mut (),
+}
+
+/// Added to the address of a signal that may be interrupted.
+const OPEN: usize = 1;
+
+impl<'a> Parked<'a> {
+    #[inline(always)]
+    fn begin(header: &'a Header, signal: &Signal, open: bool) -> Parked<'a> {
+        let control = header.next.load(Ordering::Relaxed);
+        signal.control.set(control);
+        let at = ptr::from_ref(signal)
+            .cast_mut()
+            .map_addr(|address| address | (usize::from(open) * OPEN));
+        header.next.store(at.cast(), Ordering::Relaxed);
+        header.place.store(PLACE_SUSPENDED, Ordering::Relaxed);
+        Parked { header, control }
+    }
+
+    #[inline(always)]
+    fn end(self) {
+        self.header.next.store(self.control, Ordering::Relaxed);
+        // Release: as in `begin`, since a reader may meet this store and not that one.
+        self.header.place.store(PLACE_RUNNING, Ordering::Release);
     }
 }
 
@@ -614,7 +695,7 @@ unsafe fn furnish(stack: Pooled, task: TaskRef) -> (Context, usize) {
             task: Cell::new(Some(task)),
             stack: Cell::new(Some(stack)),
             locals: LocalMap::new(),
-            scope: Cell::new(ptr::null()),
+            innermost: Cell::new(ptr::null()),
             callbacks: Cell::new(ptr::null()),
         });
         (
@@ -634,10 +715,16 @@ unsafe extern "C" fn entry(control: usize) -> ! {
         let (Some(worker), Some(task)) = (Worker::current(), control.task.get()) else {
             unreachable!("a coroutine starts on a worker, with its task");
         };
-        worker.begin(task, control);
+        let cancelled = worker.begin(task, control);
         worker.live.set(worker.live.get() + 1);
         // SAFETY: the task was unstarted and taken out of its list by whoever furnished this stack or `after_end`.
-        unsafe { task.run(control) };
+        unsafe {
+            if cancelled {
+                task.fail(Box::new(Cancelled::default()));
+            } else {
+                task.run(control);
+            }
+        }
         let Some(worker) = Worker::current() else {
             // The child of a fork: this coroutine went on as the only thread, and has ended.
             std::process::exit(0);
@@ -646,6 +733,7 @@ unsafe extern "C" fn entry(control: usize) -> ! {
         match worker.after_end(default_size) {
             Next::Start(task) => {
                 control.locals.reopen();
+                control.innermost.set(ptr::null());
                 control.task.set(Some(task));
             }
             Next::Continue(context) => break context,

@@ -4,9 +4,9 @@ use std::fmt;
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
 use super::waiters::{Waiter, Waiters, wake_in_batches};
+use crate::cancel::limit::Limit;
 use crate::scheduler;
 use crate::scheduler::lock::SpinLock;
-use crate::time::limit::Limit;
 
 /// Lets a fixed number of coroutines or threads meet, again and again, in the shape of [`std::sync::Barrier`].
 ///
@@ -89,7 +89,7 @@ impl Barrier {
             }
             drop(state);
             // A signal is not made under a lock, as that may panic. So it may have to be made in vain.
-            let waiter = Waiter::new(0, limit.deadline());
+            let waiter = Waiter::new(0, &limit);
             let mut state = self.state.lock();
             if state.arrived + 1 == self.size {
                 continue;
@@ -100,11 +100,10 @@ impl Barrier {
             // SAFETY: the waiter stays in this frame until it was unlinked: by the leader, or below.
             unsafe { state.waiters.push_back(&waiter) };
             drop(state);
-            if waiter.signal.wait_until(limit.deadline()) {
+            if limit.wait(&waiter.signal, || self.state.lock().waiters.remove(&waiter)) {
                 return BarrierWaitResult(false);
             }
             let mut state = self.state.lock();
-            state.waiters.remove(&waiter);
             // All may have arrived at the same moment, and have counted it in.
             if state.meetings != meeting {
                 return BarrierWaitResult(false);

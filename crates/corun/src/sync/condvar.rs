@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::MutexGuard;
 use super::waiters::{Waiter, Waiters, wake_in_batches};
+use crate::cancel::limit::Limit;
 use crate::primitive::constructor;
 use crate::scheduler::lock::SpinLock;
-use crate::time::limit::Limit;
 use crate::time::now;
 
 /// Waiting for something to become true of data under a [`Mutex`](super::Mutex), in the shape of [`std::sync::Condvar`]: a coroutine
@@ -214,7 +214,7 @@ impl Condvar {
     ) -> (LockResult<MutexGuard<'a, T>>, bool) {
         let mutex = guard.mutex();
         let limit = Limit::new(deadline);
-        let waiter = Waiter::new(0, limit.deadline());
+        let waiter = Waiter::new(0, &limit);
         {
             let mut state = self.state.lock();
             waiter.set_wants(state.arrivals);
@@ -226,9 +226,8 @@ impl Condvar {
         mem::forget(guard);
         // SAFETY: the guard stood for the locked mutex.
         unsafe { mutex.raw.unlock() };
-        let notified = waiter.signal.wait_until(limit.deadline());
+        let notified = limit.wait(&waiter.signal, || self.state.lock().waiters.remove(&waiter));
         if !notified {
-            self.state.lock().waiters.remove(&waiter);
             limit.expired();
         }
         // The mutex may make it wait once more, and be given up.

@@ -15,10 +15,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::waiters::{Waiter, Waiters, wake_in_batches};
+use crate::cancel::limit::Limit;
 use crate::primitive::constructor;
 use crate::scheduler;
 use crate::scheduler::lock::SpinLock;
-use crate::time::limit::Limit;
 
 /// Tells one waiter, or all of them, that there is something to look at; for coroutines, threads and async tasks.
 ///
@@ -120,7 +120,7 @@ impl Notify {
         }
         loop {
             let limit = Limit::new(None);
-            let waiter = Waiter::new(0, limit.deadline());
+            let waiter = Waiter::new(0, &limit);
             {
                 let mut state = self.state.lock();
                 if std::mem::take(&mut state.permit) {
@@ -130,10 +130,9 @@ impl Notify {
                 // SAFETY: the waiter stays in this frame until it was unlinked: by whoever notifies it, or below.
                 unsafe { state.waiters.push_back(&waiter) };
             }
-            if waiter.signal.wait_until(limit.deadline()) {
+            if limit.wait(&waiter.signal, || self.state.lock().waiters.remove(&waiter)) {
                 return;
             }
-            self.state.lock().waiters.remove(&waiter);
             limit.expired();
         }
     }

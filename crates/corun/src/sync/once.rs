@@ -10,9 +10,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::place;
 use super::waiters::{Waiter, Waiters, wake_in_batches};
+use crate::cancel::limit::Limit;
 use crate::scheduler;
 use crate::scheduler::lock::SpinLock;
-use crate::time::limit::Limit;
 
 const INCOMPLETE: u32 = 0;
 const POISONED: u32 = 1;
@@ -197,7 +197,7 @@ impl Once {
     /// Waits for the end of a closure, if it is to be waited for in this state.
     fn wait_for_end(&self, is_to_be_waited_for: impl Fn(u32) -> bool) {
         let limit = Limit::new(None);
-        let waiter = Waiter::new(0, limit.deadline());
+        let waiter = Waiter::new(0, &limit);
         let mut inner = self.inner.lock();
         if !is_to_be_waited_for(self.state.load(Ordering::Acquire)) {
             return;
@@ -206,8 +206,7 @@ impl Once {
         // SAFETY: the waiter stays in this frame until it was unlinked: by whoever wakes it, or below.
         unsafe { inner.waiters.push_back(&waiter) };
         drop(inner);
-        if !waiter.signal.wait_until(limit.deadline()) {
-            self.inner.lock().waiters.remove(&waiter);
+        if !limit.wait(&waiter.signal, || self.inner.lock().waiters.remove(&waiter)) {
             limit.expired();
         }
     }

@@ -49,12 +49,12 @@
 
 use std::cell::Cell;
 
+use crate::cancel::limit::Limit;
 use crate::platform::fences;
 use crate::primitive::atomic::{AtomicU32, AtomicUsize, Ordering};
 use crate::primitive::{constructor, hint, thread};
 use crate::scheduler;
 use crate::scheduler::lock::{SpinGuard, SpinLock};
-use crate::time::limit::Limit;
 
 use super::patience::{self, Patience, looks};
 use super::place;
@@ -419,7 +419,7 @@ impl RawMutex {
     fn wait(&self, me: usize, called: bool, patience: &Patience) -> Waited {
         let starves = called && patience.is_exhausted();
         let limit = Limit::new(None);
-        let waiter = Waiter::new(me, limit.deadline());
+        let waiter = Waiter::new(me, &limit);
         {
             let mut queue = self.queue.lock();
             // SAFETY: the waiter stays in this frame until it was unlinked: by whoever wakes it, or below.
@@ -444,12 +444,14 @@ impl RawMutex {
                 return Waited::Called;
             }
         }
-        if !waiter.signal.wait_until(limit.deadline()) {
+        let notified = limit.wait(&waiter.signal, || {
             let mut queue = self.queue.lock();
-            queue.waiters.remove(&waiter);
+            let left = queue.waiters.remove(&waiter);
             queue.starving &= !queue.waiters.is_empty();
             self.attention.store(queue.attention(), Ordering::Relaxed);
-            drop(queue);
+            left
+        });
+        if !notified {
             limit.expired();
             return Waited::Expired;
         }

@@ -17,10 +17,10 @@
 //! Checked by the models of `tests/models/sync/rwlock.rs`.
 
 use super::waiters::{Batch, Waiter, Waiters, wake_in_batches};
+use crate::cancel::limit::Limit;
 use crate::primitive::constructor;
 use crate::scheduler;
 use crate::scheduler::lock::SpinLock;
-use crate::time::limit::Limit;
 
 /// What a waiter wants.
 const READ: usize = 0;
@@ -170,7 +170,7 @@ impl RawRwLock {
     fn wait(&self, wants: usize) {
         loop {
             let limit = Limit::new(None);
-            let waiter = Waiter::new(wants, limit.deadline());
+            let waiter = Waiter::new(wants, &limit);
             {
                 let mut state = self.state.lock();
                 if state.try_enter(wants) {
@@ -179,10 +179,10 @@ impl RawRwLock {
                 // SAFETY: the waiter stays in this frame until it was unlinked: by whoever lets it in, or below.
                 unsafe { state.waiters.push_back(&waiter) };
             }
-            if waiter.signal.wait_until(limit.deadline()) {
+            let leave = || self.state.lock().waiters.remove(&waiter);
+            if limit.wait(&waiter.signal, leave) {
                 return;
             }
-            self.state.lock().waiters.remove(&waiter);
             // It may have stood before others who can be let in.
             self.let_in();
             limit.expired();

@@ -19,10 +19,10 @@ use std::sync::Arc;
 
 use super::acquire::Acquire;
 use super::waiters::{Batch, Waiter, Waiters, wake_in_batches};
+use crate::cancel::limit::Limit;
 use crate::primitive::constructor;
 use crate::scheduler;
 use crate::scheduler::lock::SpinLock;
-use crate::time::limit::Limit;
 
 /// A number of permits that are given out first come, first served, to coroutines, threads and async tasks.
 ///
@@ -314,15 +314,14 @@ impl Semaphore {
     fn wait(&self, count: usize) -> Result<(), AcquireError> {
         loop {
             let limit = Limit::new(None);
-            let waiter = Waiter::new(count, limit.deadline());
+            let waiter = Waiter::new(count, &limit);
             // SAFETY: the waiter stays in this frame until it was unlinked: by whoever serves it, or below.
             if let Some(taken) = unsafe { self.take_or_link(&waiter) } {
                 return taken;
             }
-            if waiter.signal.wait_until(limit.deadline()) {
+            if limit.wait(&waiter.signal, || self.leave(&waiter)) {
                 return Semaphore::outcome(&waiter);
             }
-            self.unlink(&waiter);
             limit.expired();
         }
     }
@@ -357,6 +356,16 @@ impl Semaphore {
     }
 
     /// A waiter gives up. If it has got something already it is too late, and that is to be released.
+    /// Takes a waiter out of the queue, if it is still there. Returns whether it was.
+    fn leave(&self, waiter: &Waiter) -> bool {
+        let left = self.state.lock().waiters.remove(waiter);
+        if left {
+            // It may have stood before others who want less.
+            self.serve();
+        }
+        left
+    }
+
     pub(super) fn unlink(&self, waiter: &Waiter) {
         let mut state = self.state.lock();
         let waited = state.waiters.remove(waiter);

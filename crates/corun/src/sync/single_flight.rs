@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use super::{Condvar, Mutex, MutexGuard, PoisonError, place};
-use crate::time::limit::is_cancellation;
+use crate::cancel::levels::is_cancellation;
 
 /// Work that several want at the same time is done once, and all get the result. By key: for each there is one flight at a time.
 ///

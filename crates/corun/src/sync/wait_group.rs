@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::waiters::{Waiter, Waiters, wake_in_batches};
+use crate::cancel::limit::Limit;
 use crate::coroutine::{JoinHandle, spawn};
 use crate::scheduler;
 use crate::scheduler::lock::SpinLock;
-use crate::time::limit::Limit;
 
 /// Waits for a number of others that is not known in advance; for coroutines, threads and async tasks (`group.await`).
 ///
@@ -90,12 +90,15 @@ impl WaitGroup {
         drop(self);
         while inner.state.lock().count != 0 {
             let limit = Limit::new(None);
-            let waiter = Waiter::new(0, limit.deadline());
+            let waiter = Waiter::new(0, &limit);
             // SAFETY: the waiter stays in this frame until it was unlinked: by the last handle, or below.
-            if unsafe { !inner.link(&waiter) } || waiter.signal.wait_until(limit.deadline()) {
+            if unsafe { !inner.link(&waiter) }
+                || limit.wait(&waiter.signal, || {
+                    inner.state.lock().waiters.remove(&waiter)
+                })
+            {
                 return;
             }
-            inner.state.lock().waiters.remove(&waiter);
             limit.expired();
         }
     }

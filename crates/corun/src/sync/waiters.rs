@@ -14,8 +14,8 @@ use std::cell::Cell;
 use std::marker::PhantomPinned;
 use std::ptr;
 use std::task::Waker;
-use std::time::Instant;
 
+use crate::cancel::limit::Limit;
 use crate::primitive::constructor;
 use crate::scheduler::signal::{Signal, Wakeup};
 
@@ -41,15 +41,9 @@ impl Waiter {
     /// # Panics
     /// Inside `no_suspend`.
     #[inline]
-    pub(crate) fn new(wants: usize, deadline: Option<Instant>) -> Waiter {
-        // Without a deadline only whoever unlinks the node ever notifies it.
-        Waiter::with(
-            wants,
-            match deadline {
-                None => Signal::sole(),
-                Some(_) => Signal::new(),
-            },
-        )
+    pub(crate) fn new(wants: usize, limit: &Limit) -> Waiter {
+        // Only whoever unlinks the node ever notifies it.
+        Waiter::with(wants, limit.signal())
     }
 
     /// A waiter for an async task.

@@ -31,7 +31,6 @@ mod arm;
 pub(crate) mod clock;
 mod delay;
 mod interval;
-pub(crate) mod limit;
 mod pause;
 mod timeout;
 mod timer;
@@ -43,12 +42,11 @@ pub use delay::{Sleep, Timeout, sleep_async, sleep_until_async, timeout_async};
 pub use interval::{Interval, MissedTickBehavior, interval, interval_at};
 pub use pause::{advance, pause, resume};
 pub use std::time::{Duration, Instant};
-pub use timeout::{Elapsed, timeout, timeout_at};
+pub use timeout::{Elapsed, timeout, timeout_at, timeout_at as deadline};
 pub use timer::Timer;
 pub use timer_wait::TimerWait;
 
-use crate::scheduler::signal::Signal;
-use limit::Limit;
+use crate::cancel::limit::Limit;
 
 /// Suspends the coroutine for at least `duration`; a plain thread is blocked. It never wakes early.
 ///
@@ -81,7 +79,6 @@ pub fn sleep_until(deadline: Instant) {
 
 fn wait_until(deadline: Option<Instant>) {
     let limit = Limit::new(deadline);
-    // Nobody knows the signal but the timer.
-    Signal::new().wait_until(limit.deadline());
+    limit.sleep();
     limit.expired();
 }

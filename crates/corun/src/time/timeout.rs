@@ -3,12 +3,10 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use super::limit::CancelScope;
 use super::now;
+use crate::cancel::levels::Level;
 
 /// The time of a [`timeout`] was up before its closure had ended.
 ///
@@ -24,7 +22,7 @@ use super::now;
 pub struct Elapsed(());
 
 impl Elapsed {
-    pub(super) fn new() -> Elapsed {
+    pub(crate) fn new() -> Elapsed {
         Elapsed(())
     }
 }
@@ -117,17 +115,5 @@ pub fn timeout<T>(duration: Duration, f: impl FnOnce() -> T) -> Result<T, Elapse
 /// assert!(steps.count() <= 5);
 /// ```
 pub fn timeout_at<T>(deadline: Instant, f: impl FnOnce() -> T) -> Result<T, Elapsed> {
-    let scope = pin!(CancelScope::new(deadline));
-    let entered = scope.enter();
-    // What `f` leaves half-done is as visible as after a panic that a `catch_unwind` of the caller's has caught; the types that mind are
-    // poisoned. A future that is dropped half-way leaves no less.
-    let result = catch_unwind(AssertUnwindSafe(f));
-    match result {
-        Ok(value) => Ok(value),
-        Err(payload) if entered.scope().is_target(&*payload) => Err(Elapsed::new()),
-        Err(payload) => {
-            drop(entered);
-            resume_unwind(payload)
-        }
-    }
+    Level::until(deadline).run(f).ok_or_else(Elapsed::new)
 }

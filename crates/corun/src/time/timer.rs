@@ -20,8 +20,8 @@ use std::ptr;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use super::limit::Limit;
 use super::now;
+use crate::cancel::limit::Limit;
 use crate::scheduler::lock::SpinLock;
 use crate::scheduler::safepoint;
 use crate::scheduler::signal::{Signal, Wakeup};
@@ -140,17 +140,19 @@ impl Timer {
                 Ok(due) => return due,
                 Err(limit) => limit,
             };
-            if waiter.signal.wait_until(limit.deadline()) {
+            let leave = || {
+                let mut state = self.state.lock();
+                let linked = waiter.linked.get();
+                if linked {
+                    // SAFETY: it is in this list.
+                    unsafe { state.unlink(&waiter) };
+                }
+                linked
+            };
+            if limit.wait(&waiter.signal, leave) {
                 continue;
             }
-            let now = now();
-            let mut state = self.state.lock();
-            if waiter.linked.get() {
-                // SAFETY: it is in this list.
-                unsafe { state.unlink(&waiter) };
-            }
-            let due = state.take(now);
-            drop(state);
+            let due = self.state.lock().take(now());
             match due {
                 Some(due) => return due,
                 None => limit.expired(),

@@ -11,6 +11,8 @@
 )]
 
 #[allow(dead_code, reason = "the models use a part of the real files")]
+mod cancel;
+#[allow(dead_code, reason = "as above")]
 mod channel;
 mod checker;
 #[allow(dead_code, reason = "as above")]

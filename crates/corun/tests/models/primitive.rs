@@ -188,7 +188,15 @@ pub mod atomic {
     atomic!(AtomicBool, bool, false);
     atomic!(AtomicPtr<T>, *mut T, std::ptr::null_mut());
     counter!(AtomicU32, u32);
+    counter!(AtomicU64, u64);
     counter!(AtomicUsize, usize);
+    impl AtomicU64 {
+        pub fn fetch_or(&self, value: u64, ordering: Ordering) -> u64 {
+            self.1.assert();
+            self.0.fetch_or(value, seeded(ordering))
+        }
+    }
+
     swap!(AtomicPtr<T>, *mut T);
     swap!(AtomicU32, u32);
 }

@@ -4,16 +4,16 @@ use std::sync::Arc;
 
 use crate::checker::thread;
 
-use super::core::{Take, signal_for};
+use super::core::Take;
 use super::error::RecvTimeoutError;
 use super::receiver::Source;
 use super::select::{Select, SelectedOperation};
 use super::selection::{SelectHandle, Token};
 use super::waiter::{Role, Waiter};
 use super::{Message, Receiver, Sender, at_once, channel};
+use crate::cancel::limit::Limit;
 use crate::check;
 use crate::primitive::{Mistake, with_mistake};
-use crate::time::limit::Limit;
 
 /// Random numbers would differ between two runs of the same interleaving.
 fn arms<'a>(receivers: &[&'a Receiver<Message>], senders: &[&'a Sender<Message>]) -> Select<'a> {
@@ -207,7 +207,7 @@ fn wait_for_message(receiver: &Receiver<Message>, second_look: bool) -> u32 {
         if let Take::Received = chan.take(chan.lock(), slot, None) {
             return message.assume_init().number();
         }
-        let signal = signal_for(&Limit::new(None));
+        let signal = Limit::new(None).signal();
         let waiter = Waiter::alone(Role::Receive, &signal, slot.cast());
         let inner = chan.lock();
         if second_look {

@@ -9,10 +9,10 @@ use crate::checker::thread;
 
 use super::local_map::LocalMap;
 use super::task::{Control, JoinRef, LimitedJoiner, MetaInit, Plain, TaskRef};
+use crate::cancel::levels::Innermost;
 use crate::check;
 use crate::primitive::{Mistake, with_mistake};
 use crate::scheduler::signal::Signal;
-use crate::time::limit::Innermost;
 
 /// A result, whose destructor and readers loom watches.
 struct Outcome(Arc<Drops>);
@@ -35,7 +35,7 @@ fn run(task: TaskRef) {
         task: Cell::new(Some(task)),
         stack: Cell::new(None),
         locals: LocalMap,
-        scope: Innermost,
+        innermost: Innermost,
         callbacks: Cell::new(std::ptr::null()),
     };
     // SAFETY: it has not started, and is in no list.
@@ -46,9 +46,10 @@ fn wait(task: TaskRef) {
     if task.ended().is_some() {
         return;
     }
-    let signal = Signal::new();
-    if task.set_joiner(&signal) {
-        signal.wait();
+    let joiner = LimitedJoiner::new();
+    if task.set_limited_joiner(&joiner) {
+        joiner.signal.wait();
+        assert!(joiner.settle(task, true));
     }
 }
 

@@ -7,6 +7,26 @@ pub mod park;
 #[path = "../../../src/coroutine/task.rs"]
 pub mod task;
 
+/// A counted handle.
+pub struct Coroutine(task::TaskRef);
+
+impl Coroutine {
+    pub fn from_running(task: task::TaskRef) -> Coroutine {
+        task.retain();
+        Coroutine(task)
+    }
+
+    pub fn task(&self) -> task::TaskRef {
+        self.0
+    }
+}
+
+impl Drop for Coroutine {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
 pub mod handle {
     use std::cell::Cell;
 

@@ -8,12 +8,12 @@ use std::task::{Context, Poll, Wake, Waker};
 use crate::checker::thread::{self, Thread};
 
 use super::{Future, Promise, Rejected, promise};
+use crate::cancel::limit::with_deadline;
 use crate::check;
 use crate::primitive::atomic::{AtomicU32, Ordering};
 use crate::primitive::{Mistake, with_mistake};
 use crate::scheduler::worker::{Shared, Worker};
 use crate::sync::Data;
-use crate::time::limit::with_deadline;
 
 /// A value that loom watches: it must be complete when it is seen, and be dropped when nobody looks, once.
 struct Value {

@@ -15,6 +15,7 @@ use crate::checker::thread;
 use super::entry::{Direction, Entry, Ready};
 use super::task_turn::TaskTurn;
 use super::turn::Turn;
+use crate::cancel::limit::Limit;
 use crate::check;
 
 /// Mistakes in what a reader does.
@@ -62,7 +63,7 @@ impl Socket {
     fn read(&self, omission: Omission) {
         let mut turn = Turn::new(&self.entry, Direction::Read);
         loop {
-            let seen = turn.wait(None).unwrap().expect("no deadline");
+            let seen = turn.wait(&Limit::new(None)).unwrap().expect("no deadline");
             let result = self.try_read();
             let seen = match omission {
                 Omission::LookBefore => self.entry.seen(),
@@ -139,7 +140,7 @@ impl Socket {
     /// Waits, gives up at once, and does not read even if its turn has come by then.
     fn give_up(&self) {
         let mut turn = Turn::new(&self.entry, Direction::Read);
-        let _ = turn.wait(Some(Instant::now())).unwrap();
+        let _ = turn.wait(&Limit::new(Some(Instant::now()))).unwrap();
     }
 }
 

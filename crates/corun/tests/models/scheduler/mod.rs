@@ -13,7 +13,7 @@ pub mod spawn_list;
 
 pub mod worker;
 pub mod shared {
-    pub use super::worker::Shared;
+    pub use super::worker::{Seat, Shared};
 }
 
 pub use crate::reactor::stand_ins::with_reactor;

@@ -12,7 +12,9 @@ use corun_context::raw::Context;
 use super::inbox::Inbox;
 use super::signal::Signal;
 use super::sleepers::{Bed, Sleepers};
+use crate::coroutine::Coroutine;
 use crate::coroutine::task::TaskRef;
+use crate::primitive::atomic::{AtomicU32, Ordering};
 
 crate::checker::thread_local! {
     static CURRENT: Cell<*const Worker> = Cell::new(ptr::null());
@@ -21,6 +23,33 @@ crate::checker::thread_local! {
 pub struct Worker {
     shared: *const Shared,
     continued: Cell<Option<Context>>,
+    /// The next open wait is cut short as soon as the worker looks around.
+    interrupts: Cell<bool>,
+}
+
+/// What a started coroutine's block leads to.
+pub struct Seat {
+    pub nudges: Nudges,
+}
+
+pub struct Nudges(AtomicU32);
+
+impl Seat {
+    pub fn new() -> Seat {
+        Seat {
+            nudges: Nudges(AtomicU32::new(0)),
+        }
+    }
+}
+
+impl Nudges {
+    pub fn post(&self, _: Coroutine) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn are_posted(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
+    }
 }
 
 pub struct Shared {
@@ -48,15 +77,37 @@ fn context(save: *mut Context) -> Context {
 impl Worker {
     /// Makes the calling thread the worker while `f` runs as its coroutine.
     pub fn run(shared: &Shared, f: impl FnOnce()) {
+        Worker::run_as(shared, false, f);
+    }
+
+    /// As `run`, with the first open wait cut short.
+    pub fn run_interrupting(shared: &Shared, f: impl FnOnce()) {
+        Worker::run_as(shared, true, f);
+    }
+
+    fn run_as(shared: &Shared, interrupts: bool, f: impl FnOnce()) {
         *shared.thread.lock().unwrap() = Some(thread::current());
         let worker = Worker {
             shared,
             continued: Cell::new(None),
+            interrupts: Cell::new(interrupts),
         };
         CURRENT.with(|current| current.set(&raw const worker));
         f();
         CURRENT.with(|current| current.set(ptr::null()));
     }
+
+    pub fn current() -> Option<&'static Worker> {
+        Worker::suspendable()
+    }
+
+    pub fn seat(&self) -> &'static Seat {
+        unreachable!("no model cancels from a worker");
+    }
+
+    pub fn nudge(&self, _: TaskRef) {}
+
+    pub fn uncount_cancellation() {}
 
     pub fn suspendable() -> Option<&'static Worker> {
         // SAFETY: set while `run` keeps the worker.
@@ -72,8 +123,9 @@ impl Worker {
         unsafe { &*self.shared }
     }
 
-    pub fn park(&self, save: *mut Context) {
+    pub fn park(&self, signal: &Signal, open: bool) {
         let shared = self.shared();
+        let save = signal.context.as_ptr();
         // SAFETY: the caller's signal.
         unsafe { save.write(context(save)) };
         loop {
@@ -81,6 +133,10 @@ impl Worker {
                 assert_ne!(context, Context::NONE, "read before the switch");
                 self.continued.set(Some(context));
             });
+            if open && self.interrupts.take() && self.continued.get().is_none() {
+                // SAFETY: the coroutine is parked on it.
+                unsafe { Signal::interrupt(signal) };
+            }
             if let Some(continued) = self.continued.take() {
                 assert_eq!(continued, context(save));
                 return;
@@ -93,7 +149,7 @@ impl Worker {
         }
     }
 
-    pub fn park_and_start(&self, _: *mut Context, _: TaskRef) {
+    pub fn park_and_start(&self, _: &Signal, _: bool, _: TaskRef) {
         unreachable!("no model starts coroutines");
     }
 }
@@ -120,7 +176,9 @@ impl Shared {
         unsafe {
             let shared = &*this;
             if Shared::is_here(this) {
-                Shared::hand_back(signal);
+                if let Some(context) = (*signal).take_context() {
+                    Worker::suspendable().unwrap().continued.set(Some(context));
+                }
                 return;
             }
             shared.inbox.push(signal);

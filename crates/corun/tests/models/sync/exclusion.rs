@@ -7,10 +7,10 @@ use crate::checker::thread;
 use super::Data;
 use super::patience::{set_exhausted, with_homes};
 use super::raw_mutex::RawMutex;
+use crate::cancel::limit::with_deadline;
 use crate::check;
 use crate::primitive::{Mistake, with_mistake};
 use crate::scheduler::worker::{Shared, Worker};
-use crate::time::limit::with_deadline;
 
 type Guarded = Arc<(RawMutex, Data)>;
 

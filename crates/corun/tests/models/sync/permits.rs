@@ -8,10 +8,10 @@ use crate::checker::thread;
 
 use super::Data;
 use super::semaphore::Semaphore;
+use crate::cancel::limit::with_deadline;
 use crate::check;
 use crate::primitive::{Mistake, with_mistake};
 use crate::scheduler::worker::{Shared, Worker};
-use crate::time::limit::with_deadline;
 
 /// With one permit a semaphore is a mutex.
 fn exclusion(gives_back: bool) {

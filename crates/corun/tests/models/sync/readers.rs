@@ -6,10 +6,10 @@ use crate::checker::thread;
 
 use super::Data;
 use super::raw_rwlock::RawRwLock;
+use crate::cancel::limit::with_deadline;
 use crate::check;
 use crate::primitive::{Mistake, with_mistake};
 use crate::scheduler::worker::{Shared, Worker};
-use crate::time::limit::with_deadline;
 
 type Guarded = Arc<(RawRwLock, Data)>;
 
