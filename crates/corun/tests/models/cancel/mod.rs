@@ -4,7 +4,7 @@
 pub mod nudge;
 
 #[derive(Default)]
-pub struct Cancelled;
+pub struct Cancelled(());
 
 impl crate::coroutine::task::TaskRef {
     pub fn cancel(self) {
