@@ -21,7 +21,7 @@
 //! Rejected: a clock for each worker (they would tell each other different times); to move time in the coroutine that sleeps (others may
 //! be ready); one clock for the whole process (tests run side by side).
 //!
-//! Checked by `tests/models/scheduler/pause.rs` in every interleaving; behaviour by `tests/time_paused_clock.rs`.
+//! Checked by `tests/models/scheduler/pause.rs` in every interleaving; behaviour by `tests/time/paused_clock.rs`.
 
 use std::ptr;
 use std::sync::atomic::AtomicBool;

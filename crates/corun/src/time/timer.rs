@@ -11,7 +11,7 @@
 //! Rejected: a timer that fires into a channel of one place, as Go's did until 1.23 (stop and reset race with the value, and every
 //! caller has to drain the channel); a thread or coroutine for each timer.
 //!
-//! Checked by `tests/models/time/timer_model.rs` in every interleaving; behaviour by `tests/time_timer.rs`.
+//! Checked by `tests/models/time/timer_model.rs` in every interleaving; behaviour by `tests/time/timer.rs`.
 
 use std::cell::Cell;
 use std::fmt;

@@ -1,0 +1,14 @@
+//! Sockets. One program, since each is linked four times in CI.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod connect;
+mod convert;
+mod datagrams;
+mod echo;
+mod endings;
+mod pieces;
+mod sharing;
+mod std_surface;
+mod timeouts;
