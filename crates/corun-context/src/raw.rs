@@ -20,6 +20,30 @@ impl Context {
     }
 }
 
+/// Where a suspended context goes on, and the registers that a debugger or unwinder needs to walk its frames. All others that matter lie in the frames.
+#[cfg(not(windows))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SuspendedAt {
+    /// The instruction to continue at.
+    pub program_counter: usize,
+    /// The stack pointer there, once the switch has taken its own words off the stack.
+    pub stack_pointer: usize,
+    /// The frame pointer: rbp, x29 or s0.
+    pub frame_pointer: usize,
+    /// The register that a compiler may use as base pointer: rbx, x19 or s1.
+    pub base_pointer: usize,
+}
+
+/// Looks where a context is suspended.
+///
+/// # Safety
+/// It must be suspended, by [`switch`], and stay so during the call.
+#[cfg(not(windows))]
+pub unsafe fn suspended_at(context: Context) -> SuspendedAt {
+    // SAFETY: the same contract.
+    unsafe { arch::suspended_at(context) }
+}
+
 /// What a new context runs first. It gets the value of the first switch to it and must not return.
 pub type Entry = unsafe extern "C" fn(usize) -> !;
 

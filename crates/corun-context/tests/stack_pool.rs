@@ -70,3 +70,25 @@ fn every_stack_can_be_taken_again() {
         }
     }
 }
+
+#[test]
+fn what_was_taken_is_known_until_it_is_put_back() {
+    let mut pool = StackPool::new(stack::MIN_SIZE);
+    assert!(pool.in_use().is_empty());
+    let mut stacks: Vec<SlabStack> = (0..2000).map(|_| pool.take().unwrap()).collect();
+    while stacks.len() > 3 {
+        let (mut known, mut taken) = (
+            pool.in_use(),
+            Vec::from_iter(stacks.iter().map(SlabStack::top)),
+        );
+        known.sort();
+        taken.sort();
+        assert_eq!(known, taken);
+        stacks
+            .drain(..stacks.len() / 2)
+            .for_each(|stack| pool.put(stack));
+        while pool.needs_trim() {
+            pool.trim();
+        }
+    }
+}

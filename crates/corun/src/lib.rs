@@ -38,6 +38,7 @@ mod cancel;
 pub mod channel;
 mod coroutine;
 pub mod future;
+mod inspect;
 pub mod net;
 mod platform;
 mod primitive;

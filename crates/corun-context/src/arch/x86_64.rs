@@ -20,7 +20,7 @@
 
 use core::arch::{asm, naked_asm};
 
-use crate::raw::Context;
+use crate::raw::{Context, SuspendedAt};
 
 #[inline(always)]
 pub(crate) unsafe fn switch(save: *mut Context, target: Context, arg: usize) -> usize {
@@ -49,6 +49,20 @@ pub(crate) unsafe fn switch(save: *mut Context, target: Context, arg: usize) -> 
         );
     }
     result
+}
+
+/// Where a context that `switch` has suspended goes on.
+pub(crate) unsafe fn suspended_at(context: Context) -> SuspendedAt {
+    let saved = core::ptr::with_exposed_provenance::<usize>(context.0);
+    // SAFETY: the caller promises that the context is suspended, so its words lie there.
+    unsafe {
+        SuspendedAt {
+            program_counter: saved.add(0).read(),
+            stack_pointer: context.0 + 24,
+            frame_pointer: saved.add(1).read(),
+            base_pointer: saved.add(2).read(),
+        }
+    }
 }
 
 /// Leaves the current context for good.

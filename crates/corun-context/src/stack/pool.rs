@@ -6,11 +6,12 @@
 //! while it has ([`StackPool::trim_surplus`]). Slots in the slab are without memory, so that a stack's pages always come from the memory next
 //! to the thread that first uses it.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 use std::vec::Vec;
 
 use super::region::Region;
-use super::slab::{Class, release};
+use super::slab::{Class, Place, release};
 use super::{SlabStack, StackError};
 
 /// How many unused stacks a pool keeps when it is trimmed.
@@ -39,6 +40,8 @@ pub struct StackPool {
     batch: usize,
     /// The region to tidy next, and then those before it.
     untidy: Option<&'static Region>,
+    /// What came from the slab and has not gone back, at hand or in use: a bit for each of 64 neighbours.
+    fetched: HashMap<Place, u64>,
     class: Result<&'static Class, StackError>,
 }
 
@@ -53,6 +56,7 @@ impl StackPool {
             period: None,
             batch: 8,
             untidy: None,
+            fetched: HashMap::new(),
             class: Class::of_size(size),
         }
     }
@@ -101,6 +105,21 @@ impl StackPool {
     /// Whether the pool has no stack at hand.
     pub fn is_empty(&self) -> bool {
         self.unused.is_empty()
+    }
+
+    /// The tops of those stacks that were taken and not put back. To find them takes a while; nothing else is slowed down by it.
+    ///
+    /// A stack that went elsewhere (it was dropped, or put into another pool) still counts, and one that came from elsewhere does not.
+    pub fn in_use(&self) -> Vec<*mut u8> {
+        let mut used = self.fetched.clone();
+        for (place, bit) in self.unused.iter().map(SlabStack::place) {
+            if let Some(bits) = used.get_mut(&place) {
+                *bits &= !bit;
+            }
+        }
+        used.into_iter()
+            .flat_map(|(place, bits)| place.tops(bits))
+            .collect()
     }
 
     /// Does a step of giving memory back to the system: stacks above the number worth keeping go back to the slab with all
@@ -166,6 +185,14 @@ impl StackPool {
     /// Gives these of the unused stacks back to the slab.
     fn release(&mut self, start: usize, end: usize) {
         let mut stacks: Vec<SlabStack> = self.unused.drain(start..end).collect();
+        for (place, bit) in stacks.iter().map(SlabStack::place) {
+            if let Some(bits) = self.fetched.get_mut(&place) {
+                *bits &= !bit;
+                if *bits == 0 {
+                    self.fetched.remove(&place);
+                }
+            }
+        }
         release(&mut stacks);
         for mark in [&mut self.clean, &mut self.low] {
             *mark -= (*mark).min(end) - (*mark).min(start);
@@ -176,7 +203,11 @@ impl StackPool {
     #[inline(never)]
     fn refill(&mut self) -> Result<SlabStack, StackError> {
         let class = self.class?;
+        let before = self.unused.len();
         class.take(self.batch, &mut self.unused)?;
+        for (place, bit) in self.unused[before..].iter().map(SlabStack::place) {
+            *self.fetched.entry(place).or_default() |= bit;
+        }
         self.batch = (self.batch * 2).min(MAX_BATCH);
         let stack = self
             .unused

@@ -171,6 +171,29 @@ pub(super) fn release(stacks: &mut Vec<SlabStack>) {
     unsafe { stacks.set_len(0) };
 }
 
+/// 64 neighbouring slots of a region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Place {
+    region: *const Region,
+    word: usize,
+}
+
+// SAFETY: regions are never freed, and what is used of them here does not change.
+unsafe impl Send for Place {}
+// SAFETY: as above.
+unsafe impl Sync for Place {}
+
+impl Place {
+    /// The tops of the slots that these bits stand for.
+    pub(super) fn tops(self, bits: u64) -> impl Iterator<Item = *mut u8> {
+        // SAFETY: regions are never freed.
+        let region: &'static Region = unsafe { &*self.region };
+        (0..64)
+            .filter(move |bit| bits & 1 << bit != 0)
+            .map(move |bit| region.top(self.word * 64 + bit) as *mut u8)
+    }
+}
+
 /// A stack from the slab: a slot of a large region, with a guard of 64 KiB below it.
 ///
 /// Dropping it gives its memory back to the system and its slot to whoever asks next, on any thread; to keep it warm, put it
@@ -209,6 +232,16 @@ impl SlabStack {
     fn slot(&self) -> usize {
         // The top of a slot without stagger is where the next slot starts.
         self.region.slot_of(self.top.as_ptr() as usize - 1)
+    }
+
+    /// Where it lies, with its bit among its neighbours.
+    pub(super) fn place(&self) -> (Place, u64) {
+        let slot = self.slot();
+        let place = Place {
+            region: ptr::from_ref(self.region),
+            word: slot / 64,
+        };
+        (place, 1 << (slot % 64))
     }
 
     /// Gives back the pages below the first few. Nothing may run on the stack.

@@ -4,8 +4,7 @@ use std::io;
 use std::panic::Location;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
-use std::{error, fmt, ptr};
+use std::{fmt, ptr};
 
 use crate::coroutine::JoinHandle;
 use crate::coroutine::spawn::launch;
@@ -15,16 +14,17 @@ use crate::scheduler::lock_mutex;
 use crate::scheduler::watch::Reporting;
 use crate::scheduler::worker::Worker;
 use crate::scheduler::{Scheduler, stall};
-use crate::time::now;
 use config::Request;
 
 pub(crate) mod config;
 #[cfg(unix)]
 mod local;
+mod shutdown;
 
 pub use crate::scheduler::stall::Stall;
 #[cfg(unix)]
 pub use local::LocalRuntime;
+pub use shutdown::{ShutdownError, Unfinished};
 
 /// Workers that run coroutines.
 ///
@@ -67,12 +67,6 @@ impl fmt::Debug for OnStall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_some() { "set" } else { "none" })
     }
-}
-
-/// The time for a shut-down was over before every worker had finished its coroutines. They go on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ShutdownError {
-    unfinished: usize,
 }
 
 impl Builder {
@@ -194,27 +188,6 @@ impl Runtime {
     {
         self.handle.block_on(f)
     }
-
-    /// Takes no more coroutines from outside, and waits until those that it has have ended, but at most for `timeout`.
-    ///
-    /// Coroutines that are under way may still spawn others. A coroutine of this very runtime that calls this waits for itself, and so for
-    /// the whole of `timeout`.
-    ///
-    /// # Errors
-    /// [`ShutdownError`] when the time is over. What is unfinished goes on, on its threads.
-    pub fn shutdown(self, timeout: Duration) -> Result<(), ShutdownError> {
-        let scheduler = &self.handle.scheduler;
-        scheduler.close();
-        let deadline = now().checked_add(timeout);
-        match scheduler.wait_for_end(deadline) {
-            0 => {
-                // They have nothing left to do, so this is a matter of microseconds.
-                scheduler.end_blocking_threads(deadline);
-                Ok(())
-            }
-            unfinished => Err(ShutdownError { unfinished }),
-        }
-    }
 }
 
 impl Drop for Runtime {
@@ -280,25 +253,6 @@ impl Handle {
         self.scheduler.config.workers
     }
 }
-
-impl ShutdownError {
-    /// How many worker threads still have coroutines to finish.
-    pub fn unfinished_workers(&self) -> usize {
-        self.unfinished
-    }
-}
-
-impl fmt::Display for ShutdownError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the time to shut down was over with {} worker threads still busy",
-            self.unfinished
-        )
-    }
-}
-
-impl error::Error for ShutdownError {}
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -32,9 +32,11 @@ use super::next_place::NextPlace;
 use super::shared::Shared;
 use super::spawn_list::SpawnList;
 use super::worker::{BUDGET, Next, TICK, Worker};
+use crate::cancel::Cancelled;
 use crate::coroutine::local_map::LocalMap;
 use crate::coroutine::task::TaskRef;
 use crate::future::state::LOCAL;
+use crate::future::task::cancel_task;
 
 /// So many tasks that were woken by the one before are polled in a row.
 const IN_A_ROW: u32 = 3;
@@ -185,14 +187,19 @@ impl Scheduler {
             .fold(0, usize::wrapping_add)
     }
 
-    /// Has every async task ended that is not bound to a worker?
-    pub(crate) fn have_guests_ended(&self) -> bool {
+    /// How many async tasks live that are not bound to a worker, about.
+    pub(super) fn count_guests(&self) -> usize {
         let ended = self.count_ended_guests();
         let begun = self
             .every_worker()
             .map(|worker| worker.guests.begun.load(Ordering::Acquire));
         let outside = self.guests_from_outside.load(Ordering::Acquire);
-        begun.fold(outside, usize::wrapping_add) == ended
+        begun.fold(outside, usize::wrapping_add).wrapping_sub(ended)
+    }
+
+    /// Has every async task ended that is not bound to a worker?
+    pub(crate) fn have_guests_ended(&self) -> bool {
+        self.count_guests() == 0
     }
 
     /// Those of spares that have ended included: tasks have begun and ended there.
@@ -311,6 +318,9 @@ impl Worker {
         seat.store(task.0.as_ptr(), Ordering::Relaxed);
         self.budget.set(BUDGET);
         self.set_polling(true);
+        if self.forsakes_guests.get() {
+            cancel_task(task, Box::new(Cancelled::default()));
+        }
         // SAFETY: it is in no line, and in the seat.
         unsafe { task.poll() };
         self.set_polling(false);

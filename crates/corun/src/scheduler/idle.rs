@@ -175,6 +175,9 @@ impl Worker {
                 self.nudge(coroutine.task());
             }
         }
+        if !self.shared.errands.is_empty() {
+            self.shared.errands.run(self);
+        }
     }
 
     /// Fires the timers that are due, and takes what the reactor has, without waiting.
@@ -384,6 +387,7 @@ impl Worker {
         let scheduler = &*self.shared.scheduler;
         if !self.shared.inbox.is_empty()
             || !self.seat().nudges.is_empty()
+            || !self.shared.errands.is_empty()
             || !self.shared.guests.is_idle()
             || self.may_end()
         {

@@ -16,6 +16,8 @@
 
 pub(crate) mod blocks;
 mod capture;
+pub(crate) mod census;
+mod errands;
 mod fork;
 pub(crate) mod guests;
 mod idle;

@@ -11,6 +11,7 @@ use std::task::Waker;
 use std::time::Instant;
 
 use super::Scheduler;
+use super::errands::Errands;
 use super::guests::Guests;
 use super::inbox::Inbox;
 use super::lock_mutex;
@@ -85,6 +86,7 @@ pub(crate) struct Shared {
     /// Set by the watch thread when a coroutine has run for a whole time slice.
     pub(super) overdue: AtomicU32,
     pub(super) watched: Watched,
+    pub(super) errands: Errands,
     pub(crate) scheduler: SchedulerRef,
 }
 
@@ -136,6 +138,7 @@ impl Shared {
             calls: AtomicU32::new(0),
             overdue: AtomicU32::new(0),
             watched: Watched::new(),
+            errands: Errands::new(),
             scheduler: SchedulerRef(Arc::as_ptr(scheduler)),
         })
     }

@@ -175,6 +175,17 @@ impl SpawnList {
         first
     }
 
+    /// Calls `each` for all that stand here, under the lock: it must neither take long nor touch the list.
+    pub(crate) fn for_each(&self, mut each: impl FnMut(TaskRef)) {
+        let links = self.links.lock();
+        let mut next = NonNull::new(links.front);
+        while let Some(task) = next.map(TaskRef) {
+            // The next one first: a task that is looked at stays, but nothing is known of what `each` does with it.
+            next = NonNull::new(task.header().next.load(Ordering::Relaxed).cast());
+            each(task);
+        }
+    }
+
     /// Refuses further tasks from now on; those in the list stay.
     pub(crate) fn close(&self) {
         self.links.lock().closed = true;

@@ -87,6 +87,11 @@ impl Stacks {
         std::iter::once(&mut self.default).chain(self.others.iter_mut().map(|(_, pool)| pool))
     }
 
+    /// The tops of the stacks that are in use.
+    pub(crate) fn in_use(&mut self) -> Vec<*mut u8> {
+        self.pools().flat_map(|pool| pool.in_use()).collect()
+    }
+
     /// Is there memory of unused stacks to give back?
     pub(crate) fn need_trim(&mut self) -> bool {
         self.pools().any(|pool| pool.needs_trim())

@@ -98,7 +98,7 @@ impl fmt::Debug for Stall {
     }
 }
 
-struct Backtrace<'a>(&'a [usize]);
+pub(crate) struct Backtrace<'a>(pub(crate) &'a [usize]);
 
 impl fmt::Display for Backtrace<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -70,6 +70,7 @@ impl Scheduler {
         let shared = match self.workers[index].get() {
             Some(shared) => {
                 shared.watched.reset();
+                shared.errands.open();
                 Arc::clone(shared)
             }
             None => {
@@ -128,6 +129,9 @@ impl Scheduler {
         exits.live[index] = false;
         exits.threads -= 1;
         self.count_workers(&exits);
+        if let Some(worker) = self.worker(index) {
+            worker.errands.close();
+        }
         if exits.threads == 0 {
             self.blocking.close();
             self.watch.rouse();
@@ -144,6 +148,11 @@ impl Scheduler {
         let mut exits = lock_mutex(&self.exits);
         exits.watched = false;
         exits.tell_waiters();
+    }
+
+    /// Is there a thread for this worker?
+    pub(super) fn has_thread(&self, index: usize) -> bool {
+        lock_mutex(&self.exits).live[index]
     }
 
     /// Have all worker threads ended?

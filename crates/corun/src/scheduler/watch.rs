@@ -35,15 +35,15 @@
 //! Checked by `tests/bad_stalls.rs`, `bad_stall_report.rs`, `bad_spare_workers_end.rs` and `bad_idle_is_quiet.rs`.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering, fence};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
-use super::Scheduler;
 use super::capture::{self, Capture};
 use super::shared::Shared;
 use super::stall::{self, Handler, Stall};
+use super::{Scheduler, lock_mutex};
 use crate::coroutine::CoroutineId;
 use crate::platform::{self, interrupt};
 
@@ -74,6 +74,8 @@ pub(super) struct Watched {
     /// The worker's thread for `interrupt`, 0 if it has none.
     thread: AtomicI32,
     pub(super) capture: Capture,
+    /// The last stall that was looked at, and the count of switches at that time.
+    stall: Mutex<Option<(u32, Stall)>>,
 }
 
 impl Watched {
@@ -82,7 +84,17 @@ impl Watched {
             role: AtomicU32::new(ACTIVE),
             thread: AtomicI32::new(0),
             capture: Capture::new(),
+            stall: Mutex::new(None),
         }
+    }
+
+    /// The stall that lasts since the count of switches was this, if it is known.
+    pub(super) fn stall_at(&self, switches: u32) -> Option<Stall> {
+        let stall = lock_mutex(&self.stall);
+        stall
+            .as_ref()
+            .filter(|(at, _)| *at == switches)
+            .map(|(_, stall)| stall.clone())
     }
 
     /// Before a worker's thread is started.
@@ -115,13 +127,30 @@ impl Watched {
 pub(super) struct Watch {
     thread: OnceLock<Thread>,
     dormant: AtomicBool,
+    /// How many want every stall looked at, reported or not.
+    close: AtomicUsize,
+}
+
+/// While it lives, every stall is looked at.
+pub(super) struct Closely<'a>(&'a Watch);
+
+impl Drop for Closely<'_> {
+    fn drop(&mut self) {
+        self.0.close.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Watch {
+    pub(super) fn closely(&self) -> Closely<'_> {
+        self.close.fetch_add(1, Ordering::Relaxed);
+        Closely(self)
+    }
+
     pub(super) fn new() -> Watch {
         Watch {
             thread: OnceLock::new(),
             dormant: AtomicBool::new(false),
+            close: AtomicUsize::new(0),
         }
     }
 
@@ -267,6 +296,7 @@ impl Watcher<'_> {
             sample.changed |= changed;
             if idle || changed {
                 collect(worker, seen, &self.reporting, true);
+                *lock_mutex(&worker.watched.stall) = None;
                 seen.asked = false;
                 (seen.switches, seen.since, seen.unchanged) = (switches, now, 0);
                 continue;
@@ -283,7 +313,8 @@ impl Watcher<'_> {
             }
             poll_for(worker, now);
             collect(worker, seen, &self.reporting, false);
-            if !seen.asked && seen.unchanged >= self.reporting.after() {
+            let close = self.scheduler.watch.close.load(Ordering::Relaxed) != 0;
+            if !seen.asked && (close || seen.unchanged >= self.reporting.after()) {
                 ask(worker, seen, now);
             }
         }
@@ -395,15 +426,20 @@ fn collect(worker: &Shared, seen: &mut Seen, reporting: &Reporting, over: bool) 
         return;
     };
     let id = coroutine.id();
-    if seen.reported.replace(id) == Some(id) {
-        return;
-    }
-    reporting.report(&Stall {
+    let stall = Stall {
         coroutine,
         worker: worker.index as usize,
         duration: seen.duration,
         frames: frames.into(),
-    });
+    };
+    if !over {
+        *lock_mutex(&worker.watched.stall) = Some((seen.switches, stall.clone()));
+    }
+    // It may have been looked at sooner than it is worth a report.
+    if seen.unchanged < reporting.after() || seen.reported.replace(id) == Some(id) {
+        return;
+    }
+    reporting.report(&stall);
 }
 
 impl Scheduler {

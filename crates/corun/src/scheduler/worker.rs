@@ -83,6 +83,8 @@ pub(crate) struct Worker {
     /// How many levels (`cancel/levels.rs`) the coroutines of this worker are in, and how many of them were cancelled: none, mostly, and then
     /// nobody need look at his control block.
     pub(crate) levels: Cell<usize>,
+    /// The runtime is shutting down and its time is over: async tasks are cancelled instead of being polled.
+    pub(super) forsakes_guests: Cell<bool>,
     /// Set while the panic hook runs: blocking then blocks the thread.
     in_panic_hook: Cell<bool>,
     /// The next coroutine id of the block that this worker drew, and how many are left.
@@ -132,6 +134,7 @@ impl Worker {
             no_suspend: Cell::new(0),
             guests: Polls::new(),
             levels: Cell::new(0),
+            forsakes_guests: Cell::new(false),
             in_panic_hook: Cell::new(false),
             ids: Cell::new((0, 0)),
             last_poll: Cell::new(Instant::now()),
@@ -635,7 +638,7 @@ struct Parked<'a> {
 }
 
 /// Added to the address of a signal that may be interrupted.
-const OPEN: usize = 1;
+pub(super) const OPEN: usize = 1;
 
 impl<'a> Parked<'a> {
     #[inline(always)]

@@ -1,0 +1,3 @@
+//! Looking at what lives: where a parked coroutine waits.
+
+pub(crate) mod unwind;

@@ -1,0 +1,191 @@
+//! Who lives on a runtime, and to cancel all of them.
+//!
+//! Nothing is kept for this. The stacks that a worker has taken from its pools and not put back are those of its started coroutines: each has a control
+//! block at its top that names its coroutine. Those that have not started stand in lists. Only the worker's own thread may look at the former, while it
+//! runs none of them (`errands.rs`); a worker that does not come to that is kept by a coroutine, of which the watch thread knows.
+//!
+//! Async tasks that wait are known to their wakers alone: they are counted. A task is cancelled when it is next woken.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use corun_context::raw::{self, Context};
+
+use super::Scheduler;
+use super::signal::Signal;
+use super::worker::{OPEN, Worker};
+use crate::coroutine::task::{Control, PLACE_SUSPENDED, TaskRef};
+use crate::coroutine::{Coroutine, CoroutineId, State};
+use crate::inspect::unwind;
+
+/// So many coroutines are listed of each worker and each list; more than that nobody reads.
+const LISTED: usize = 512;
+
+/// How long to wait for the workers' answers: a stall is noticed within some 30 ms.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// A coroutine, and what it was doing.
+#[derive(Clone)]
+pub(crate) struct Resident {
+    pub(crate) coroutine: Coroutine,
+    pub(crate) state: State,
+    /// Where it was suspended, or was running: the innermost first.
+    pub(crate) frames: Arc<[usize]>,
+}
+
+/// Who lived on a runtime when the census was taken.
+#[derive(Default)]
+pub(crate) struct Census {
+    pub(crate) residents: Vec<Resident>,
+    /// How many coroutines lived beyond those.
+    pub(crate) others: usize,
+    /// How many async tasks lived.
+    pub(crate) tasks: usize,
+    /// How many workers are kept by a coroutine, so that nobody knows of their others.
+    pub(crate) silent: usize,
+}
+
+impl Census {
+    fn add(&mut self, other: Census) {
+        self.residents.extend(other.residents);
+        self.others += other.others;
+    }
+
+    fn count(&mut self, resident: impl FnOnce() -> Resident) {
+        if self.residents.len() < LISTED {
+            self.residents.push(resident());
+        } else {
+            self.others += 1;
+        }
+    }
+
+    fn count_unstarted(&mut self, task: TaskRef) {
+        if !task.is_guest() {
+            self.count(|| Resident {
+                coroutine: Coroutine::from_running(task),
+                state: State::Ready,
+                frames: Arc::default(),
+            });
+        }
+    }
+}
+
+impl Scheduler {
+    /// Who lives here.
+    pub(crate) fn census(&self) -> Census {
+        let watch_closely = self.watch.closely();
+        let mut census = Census::default();
+        let answers = self.ask_workers(Instant::now() + PATIENCE, Worker::census);
+        let answered: Vec<usize> = answers.iter().map(|(index, _)| *index).collect();
+        answers.into_iter().for_each(|(_, one)| census.add(one));
+        for worker in self.workers() {
+            let index = worker.index as usize;
+            if answered.contains(&index) || !self.has_thread(index) {
+                continue;
+            }
+            census.silent += 1;
+            worker.spawned.for_each(|task| census.count_unstarted(task));
+            if let Some(stall) = worker
+                .watched
+                .stall_at(worker.switches.load(Ordering::Relaxed))
+            {
+                census.count(|| Resident {
+                    coroutine: stall.coroutine,
+                    state: State::Running,
+                    frames: stall.frames,
+                });
+            }
+        }
+        self.injected.for_each(|task| census.count_unstarted(task));
+        census.tasks = self.count_guests();
+        drop(watch_closely);
+        census
+    }
+
+    /// Cancels all coroutines but one; async tasks when they are next woken.
+    pub(crate) fn cancel_all(&self, but: Option<CoroutineId>) {
+        self.injected.for_each(mark);
+        for worker in self.workers() {
+            worker.spawned.for_each(mark);
+        }
+        self.ask_workers(Instant::now() + PATIENCE, move |worker| {
+            worker.cancel_all(but);
+        });
+    }
+}
+
+/// Cancels what has not started, and stands in a list whose lock is held.
+fn mark(task: TaskRef) {
+    if !task.is_guest() {
+        task.mark_cancelled();
+    }
+}
+
+impl Worker {
+    /// Calls `each` for the coroutines that have started here, with their control blocks. On the idle context.
+    fn for_each_started(&self, mut each: impl FnMut(TaskRef, *const Control)) {
+        // SAFETY: only this thread uses the pools, and no reference to them outlives the statement.
+        let tops = unsafe { (*self.stacks.get()).in_use() };
+        for top in tops {
+            let control = top.cast::<Control>().cast_const().wrapping_sub(1);
+            // SAFETY: every stack of these pools that is in use has its control block there (`furnish`); a coroutine that runs on it is suspended now.
+            if let Some(task) = unsafe { (*control).task.get() } {
+                each(task, control);
+            }
+        }
+    }
+
+    fn census(&self) -> Census {
+        let mut census = Census::default();
+        self.for_each_started(|task, control| {
+            census.count(|| Resident {
+                coroutine: Coroutine::from_running(task),
+                state: Coroutine::from_ref(&task).state(),
+                frames: frames(task, control).into(),
+            });
+        });
+        self.shared
+            .spawned
+            .for_each(|task| census.count_unstarted(task));
+        self.local.for_each(|task| census.count_unstarted(task));
+        if let Some(task) = self.to_start.get() {
+            census.count_unstarted(task);
+        }
+        census
+    }
+
+    fn cancel_all(&self, but: Option<CoroutineId>) {
+        self.forsakes_guests.set(true);
+        self.local.for_each(mark);
+        if let Some(task) = self.to_start.get() {
+            mark(task);
+        }
+        let mut started = Vec::new();
+        self.for_each_started(|task, _| started.push(Coroutine::from_running(task)));
+        for coroutine in started {
+            if Some(coroutine.id()) != but {
+                coroutine.task().cancel();
+            }
+        }
+    }
+}
+
+/// The frames of a coroutine of this worker, if it is parked.
+fn frames(task: TaskRef, control: *const Control) -> Vec<usize> {
+    let header = task.header();
+    if header.place.load(Ordering::Relaxed) != PLACE_SUSPENDED {
+        return Vec::new();
+    }
+    let at = header.next.load(Ordering::Relaxed);
+    let signal = at.map_addr(|address| address & !OPEN).cast::<Signal>();
+    // SAFETY: the coroutine is parked on this signal, and goes on when this thread switches to it, not before.
+    let context = unsafe { (*signal).context.get() };
+    if context == Context::NONE {
+        // It was woken, and stands in the run queue.
+        return Vec::new();
+    }
+    // SAFETY: suspended, as above.
+    let at = unsafe { raw::suspended_at(context) };
+    unwind::frames(at, context.stack_pointer()..control.addr())
+}

@@ -1,0 +1,227 @@
+//! The end of a runtime: it waits, then cancels, and says who was left and where.
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use corun::runtime::{ShutdownError, Unfinished};
+use corun::{Builder, Runtime, State, channel};
+
+const SHORT: Duration = Duration::from_millis(5);
+const LONG: Duration = Duration::from_secs(60);
+
+fn each(test: impl Fn(Runtime)) {
+    for workers in [1, 2, 8] {
+        test(Runtime::builder().workers(workers).build().unwrap());
+    }
+}
+
+/// Counts when it is dropped, after a wait.
+struct Clean(Arc<AtomicUsize>);
+
+impl Drop for Clean {
+    fn drop(&mut self) {
+        corun::sleep(Duration::from_millis(1));
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+fn named<'a>(error: &'a ShutdownError, name: &str) -> &'a Unfinished {
+    let mut all = error.unfinished().iter();
+    let found = all.find(|one| one.coroutine().name() == Some(name));
+    found.unwrap_or_else(|| panic!("no '{name}' in {error}"))
+}
+
+#[inline(never)]
+fn wait_for_a_letter(letters: &channel::Receiver<()>) {
+    let _ = letters.recv();
+}
+
+#[test]
+fn who_is_left_is_cancelled_and_reported() {
+    each(|runtime| {
+        let (sender, letters) = channel::unbounded::<()>();
+        let cleaned = Arc::new(AtomicUsize::new(0));
+        let (ready, wait) = std::sync::mpsc::channel();
+        for number in 0..10 {
+            let (letters, clean) = (letters.clone(), Clean(Arc::clone(&cleaned)));
+            let ready = ready.clone();
+            Builder::new()
+                .name(format!("reader {number}"))
+                .spawn_on(runtime.handle(), move || {
+                    let _clean = clean;
+                    ready.send(()).unwrap();
+                    wait_for_a_letter(&letters);
+                })
+                .unwrap();
+        }
+        (0..10).for_each(|_| wait.recv().unwrap());
+        let error = runtime.shutdown(SHORT).unwrap_err();
+        assert_eq!(cleaned.load(Ordering::SeqCst), 10);
+        assert_eq!(error.unfinished_coroutines(), 10);
+        assert_eq!(
+            (error.unfinished_tasks(), error.unfinished_workers()),
+            (0, 0)
+        );
+        let reader = named(&error, "reader 3");
+        assert!(
+            reader
+                .coroutine()
+                .spawn_site()
+                .file()
+                .ends_with("shutdown.rs")
+        );
+        assert_eq!(reader.state(), State::Suspended);
+        assert!(reader.has_ended());
+        let text = error.to_string();
+        assert!(text.contains("'reader 3'"), "{text}");
+        assert!(text.contains("it has ended"), "{text}");
+        #[cfg(all(target_os = "linux", target_env = "gnu"))]
+        {
+            let backtrace = reader.backtrace().to_string();
+            assert!(backtrace.contains("wait_for_a_letter"), "{backtrace}");
+            assert!(
+                text.contains("waited in shutdown::wait_for_a_letter"),
+                "{text}"
+            );
+        }
+        drop(sender);
+    });
+}
+
+#[test]
+fn one_that_does_not_end_is_said_not_to_have() {
+    each(|runtime| {
+        let (sender, letters) = channel::bounded::<()>(0);
+        let (ready, wait) = std::sync::mpsc::channel();
+        let stubborn = Builder::new().name("stubborn".into());
+        let stubborn = stubborn
+            .spawn_on(runtime.handle(), move || {
+                ready.send(()).unwrap();
+                corun::shield(|| letters.recv().unwrap());
+            })
+            .unwrap();
+        wait.recv().unwrap();
+        let error = runtime.shutdown(SHORT).unwrap_err();
+        assert_eq!(error.unfinished_workers(), 1);
+        assert!(!named(&error, "stubborn").has_ended());
+        sender.send(()).unwrap();
+        stubborn.join().unwrap();
+        assert!(named(&error, "stubborn").has_ended());
+    });
+}
+
+#[test]
+fn one_that_computes_is_found() {
+    let runtime = Runtime::builder().workers(1).build().unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let stopped = Arc::clone(&stop);
+    let busy = Builder::new().name("busy".into());
+    let busy = busy
+        .spawn_on(runtime.handle(), move || {
+            while !stopped.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+        })
+        .unwrap();
+    while busy.coroutine().state() != State::Running {
+        std::thread::yield_now();
+    }
+    let unstarted = runtime.spawn(|| ());
+    let error = runtime.shutdown(SHORT).unwrap_err();
+    assert_eq!(error.unfinished_workers(), 1);
+    if cfg!(target_os = "linux") {
+        assert_eq!(named(&error, "busy").state(), State::Running);
+    }
+    assert!(error.to_string().contains("kept by a coroutine"), "{error}");
+    stop.store(true, Ordering::Relaxed);
+    busy.join().unwrap();
+    // It ran if a spare worker came before the time was over.
+    let _ = unstarted.join();
+}
+
+#[test]
+fn nobody_is_cancelled_who_ends_in_time() {
+    each(|runtime| {
+        let coroutines: Vec<_> = (0..100)
+            .map(|n| {
+                runtime.spawn(move || {
+                    corun::sleep(Duration::from_millis(n % 7));
+                    corun::spawn(move || n).join().unwrap()
+                })
+            })
+            .collect();
+        runtime.shutdown(LONG).unwrap();
+        for (n, coroutine) in coroutines.into_iter().enumerate() {
+            assert_eq!(coroutine.join().unwrap(), n as u64);
+        }
+    });
+}
+
+#[test]
+fn without_time_all_are_cancelled_at_once() {
+    each(|runtime| {
+        let parked: Vec<_> = (0..100).map(|_| runtime.spawn(corun::park)).collect();
+        let start = Instant::now();
+        // Those that had not even started may all have ended before anybody looked.
+        let _ = runtime.shutdown(Duration::ZERO);
+        assert!(start.elapsed() < LONG);
+        for coroutine in parked {
+            assert!(coroutine.join().unwrap_err().is::<corun::Cancelled>());
+        }
+    });
+}
+
+#[test]
+fn those_that_the_cancelled_spawn_are_cancelled_as_well() {
+    struct Spawns;
+    impl Drop for Spawns {
+        fn drop(&mut self) {
+            corun::spawn(corun::park);
+        }
+    }
+    each(|runtime| {
+        let (ready, wait) = std::sync::mpsc::channel();
+        runtime.spawn(move || {
+            let _spawns = Spawns;
+            ready.send(()).unwrap();
+            corun::park();
+        });
+        wait.recv().unwrap();
+        let error = runtime.shutdown(SHORT).unwrap_err();
+        assert_eq!(error.unfinished_workers(), 0, "{error}");
+    });
+}
+
+#[test]
+fn very_many_are_counted_and_some_listed() {
+    let runtime = Runtime::builder().workers(2).build().unwrap();
+    let parked: Vec<_> = (0..3000).map(|_| runtime.spawn(corun::park)).collect();
+    while parked
+        .iter()
+        .any(|one| one.coroutine().state() != State::Suspended)
+    {
+        std::thread::yield_now();
+    }
+    let error = runtime.shutdown(SHORT).unwrap_err();
+    assert_eq!(error.unfinished_coroutines(), 3000);
+    assert!((512..=1024).contains(&error.unfinished().len()));
+    assert!(error.to_string().contains("more coroutines"));
+}
+
+#[test]
+fn async_tasks_are_counted() {
+    each(|runtime| {
+        let (sender, letters) = channel::unbounded::<()>();
+        runtime.spawn_async(async move { letters.recv_async().await });
+        let error = runtime.shutdown(SHORT).unwrap_err();
+        assert_eq!(error.unfinished_tasks(), 1);
+        // Woken, it is dropped.
+        sender.send(()).unwrap();
+        while sender.send(()).is_ok() {
+            std::thread::yield_now();
+        }
+    });
+}
