@@ -29,6 +29,8 @@
 //! # Features
 //! None is on by default.
 //! - `futures-io`: `AsyncRead` and `AsyncWrite` of the crate `futures-io` for the streams of [`net`].
+//! - `hyper`: the module `hyper`, with which hyper 1 serves and asks on corun. Implies `futures-io`.
+//! - `tokio`: the module `tokio`, with which coroutines use what needs tokio's reactor (reqwest, tokio-postgres, sqlx, ...). Implies `futures-io`.
 
 #[doc(hidden)]
 #[path = "macros_support.rs"]
@@ -36,6 +38,7 @@ pub mod __private;
 mod blocking;
 mod cancel;
 pub mod channel;
+mod compat;
 mod coroutine;
 pub mod future;
 mod inspect;
@@ -52,6 +55,10 @@ pub mod time;
 
 pub use blocking::{blocking, try_blocking};
 pub use cancel::{CancelToken, Cancelled, WaitForCancel, cancel_scope, shield};
+#[cfg(feature = "hyper")]
+pub use compat::hyper;
+#[cfg(feature = "tokio")]
+pub use compat::tokio;
 pub use coroutine::{
     AccessError, Builder, Coroutine, CoroutineId, InheritedKey, JoinHandle, LocalKey, Scope,
     ScopedJoinHandle, StartError, State, checkpoint, current, no_suspend, park, park_timeout,

@@ -25,7 +25,6 @@ fn open_descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
-const CONNECTIONS: usize = 1_000;
 const ROUNDS: usize = 5;
 
 async fn echo(stream: TcpStream) {
@@ -52,7 +51,7 @@ fn ask(stream: &TcpStream, meeting: &Barrier) {
     }
 }
 
-fn crowd() {
+fn crowd(connections: usize) {
     let listener = Arc::new(TcpListener::bind("127.0.0.1:0").unwrap());
     let address = listener.local_addr().unwrap();
     let served = Arc::new(AtomicUsize::new(0));
@@ -69,8 +68,8 @@ fn crowd() {
             }
         }
     });
-    let meeting = Arc::new(Barrier::new(CONNECTIONS));
-    let clients: Vec<_> = (0..CONNECTIONS)
+    let meeting = Arc::new(Barrier::new(connections));
+    let clients: Vec<_> = (0..connections)
         .map(|_| {
             let meeting = Arc::clone(&meeting);
             corun::spawn(move || {
@@ -84,7 +83,7 @@ fn crowd() {
         .for_each(|client| client.join().unwrap());
     listener.close();
     server.join().unwrap();
-    while served.load(Ordering::Relaxed) < CONNECTIONS {
+    while served.load(Ordering::Relaxed) < connections {
         corun::yield_now();
     }
     // Tasks that are dropped while they wait, in both directions and in the herd.
@@ -109,9 +108,9 @@ fn a_thousand_connections_leave_nothing_behind() {
     for workers in [1, 2, 8] {
         let runtime = corun::Runtime::builder().workers(workers).build().unwrap();
         // What is opened once, and the reactors, are open by then.
-        runtime.block_on(crowd);
+        runtime.block_on(|| crowd(10));
         let before = open_descriptors();
-        runtime.block_on(crowd);
+        runtime.block_on(|| crowd(1_000));
         assert_eq!(open_descriptors(), before);
     }
 }

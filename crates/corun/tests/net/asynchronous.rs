@@ -1,7 +1,5 @@
 //! The sockets as futures: every operation, beside blocking users, dropped at each point, closed while somebody waits.
 
-mod common;
-
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::path::PathBuf;
@@ -10,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 
-use common::{CountingWaker, everywhere};
+use crate::common::{CountingWaker, everywhere};
 use corun::block_on;
 use corun::net::unix::{UnixDatagram, UnixListener, UnixStream};
 use corun::net::{TcpListener, TcpStream, UdpSocket};
@@ -478,7 +476,7 @@ fn everyone_who_polls_is_called() {
 #[cfg(feature = "futures-io")]
 mod traits {
     use super::*;
-    use common::Place;
+    use crate::common::Place;
     use futures_io::{AsyncRead, AsyncWrite};
     use std::future::poll_fn;
     use std::io::{IoSlice, IoSliceMut};

@@ -1,0 +1,6 @@
+//! Bridges to the async world, each behind the feature of its name.
+
+#[cfg(feature = "hyper")]
+pub mod hyper;
+#[cfg(feature = "tokio")]
+pub mod tokio;
