@@ -43,6 +43,8 @@ func main() {
 		mutex(argument(3))
 	case "footprint":
 		footprint(os.Args[3])
+	case "promises":
+		promises(os.Args[3], argument(4))
 	case "named":
 		runNamed(os.Args[3], argument(4))
 	default:

@@ -2,6 +2,7 @@
 
 mod channels;
 mod guests;
+mod promises;
 
 /// A workload at one or several sizes, measured on corun and its peers.
 pub struct Family {
@@ -144,6 +145,7 @@ pub fn families() -> Vec<Family> {
     let mut all = tasks();
     all.extend(guests::families());
     all.extend(channels::families());
+    all.push(promises::family());
     all.extend(sockets());
     all
 }
