@@ -1,4 +1,4 @@
-//! What the attributes of corun-macros expand to calls of. Not public API.
+//! What the attributes of corun-macros, and the macros of this crate, expand to calls of. Not public API.
 
 use std::panic::resume_unwind;
 use std::process::{ExitCode, Termination};
@@ -74,6 +74,17 @@ fn run<T: Termination + 'static>(handle: &Handle, name: &str, f: fn() -> T) -> E
     let spawned = spawned
         .unwrap_or_else(|error| panic!("failed to start the coroutine of `{name}`: {error}"));
     JoinHandle::join(spawned).unwrap_or_else(|payload| resume_unwind(payload))
+}
+
+/// The value of an expression of `join!`, `try_join!` or `race!`.
+pub fn part<T>(part: Option<T>) -> T {
+    part.unwrap_or_else(|| unreachable!("whoever ends without a value unwinds its group"))
+}
+
+/// Keeps the value of an expression of `try_join!`.
+pub fn keep<T, E>(part: &mut Option<T>, result: Result<T, E>) -> Result<(), E> {
+    *part = Some(result?);
+    Ok(())
 }
 
 /// In the child of a fork, where the thread that waits for the coroutine does not exist.
