@@ -41,6 +41,7 @@ pub mod channel;
 mod compat;
 mod coroutine;
 pub mod future;
+mod group;
 mod inspect;
 pub mod net;
 mod platform;
@@ -66,6 +67,10 @@ pub use coroutine::{
 };
 pub use corun_macros::{main, test};
 pub use future::{block_on, spawn_async, spawn_async_local};
+pub use group::{
+    Frame, TaskGroup, map_concurrent, task_group, try_map_concurrent, try_task_group, xasync,
+    xawait,
+};
 pub use runtime::Runtime;
 pub use time::{deadline, sleep, sleep_until, timeout, timeout_at};
 

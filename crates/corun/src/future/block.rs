@@ -14,7 +14,7 @@
 //! Rejected: a state machine in one atomic word (cancelling, several waiters and callbacks make it a lock in disguise, and the one exchange that
 //! it saves is not what a future costs); `Arc` (eight bytes more, and a weak count that nobody uses).
 //!
-//! Checked by `tests/models/future/promises.rs` in every interleaving; behaviour by `tests/future_promise.rs`.
+//! Checked by `tests/models/future/promises.rs` in every interleaving; behaviour by `tests/future/promise.rs`.
 
 use std::cell::UnsafeCell;
 use std::mem::{self, MaybeUninit};

@@ -95,8 +95,9 @@ impl<T, E> Future<T, E> {
     /// If it has to wait inside [`no_suspend`](crate::no_suspend).
     #[inline]
     pub fn wait(self) -> Result<T, Rejected<E>> {
-        self.handle.block().wait(None);
-        // SAFETY: as in `try_take`. Without a deadline the wait ends in no other way.
+        let complete = self.handle.block().wait(None);
+        assert!(complete, "without a deadline nothing else ends the wait");
+        // SAFETY: as in `try_take`.
         unsafe { self.handle.take() }
     }
 

@@ -235,7 +235,7 @@ impl<'scope, T: Send + 'scope, E: Send + 'scope> TaskGroup<'scope, '_, T, E> {
         drop(self.scope.spawn(move || {
             let ended = core.child(f);
             // Its place is without bounds, and the group waits for it.
-            let mut send = |message| drop(endings.send(message));
+            let send = |message| drop(endings.send(message));
             match ended {
                 Ok(result) => send(result),
                 Err(payload) => {

@@ -1,7 +1,5 @@
 //! Promises: each future comes to one end, whoever waits for it learns of it, and callbacks are called once.
 
-mod common;
-
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::io;
@@ -12,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Waker;
 use std::time::Duration;
 
-use common::{CountingWaker, block_on, everywhere, poll_once, takes_at_least};
+use crate::common::{CountingWaker, block_on, everywhere, poll_once, takes_at_least};
 use corun::future::{
     Eventual, Future, Promise, Rejected, SharedFuture, State, join_all, promise, select_ok,
 };

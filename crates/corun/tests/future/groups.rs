@@ -1,13 +1,11 @@
 //! Groups of coroutines that stand and fall together: whatever happens, all have ended when the call returns.
 
-mod common;
-
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use common::everywhere;
+use crate::common::everywhere;
 use corun::{
     join, map_concurrent, race, task_group, timeout, try_join, try_map_concurrent, try_task_group,
     xasync, xawait,
@@ -40,6 +38,11 @@ fn panic_of<T>(f: impl FnOnce() -> T) -> &'static str {
 /// A panic without the hook's report.
 fn fall(why: &'static str) -> ! {
     std::panic::resume_unwind(Box::new(why))
+}
+
+/// The same, with a type.
+fn falls<T>(why: &'static str) -> T {
+    fall(why)
 }
 
 #[test]
@@ -280,14 +283,14 @@ fn joined_expressions_borrow_and_run_at_a_time() {
         );
         assert_eq!((sent, answer, length), (true, 21, 4));
         assert_eq!(list, [1, 20]);
-        assert_eq!(join!(text), (text.clone(),));
+        assert_eq!(join!(text), (String::from("text"),));
     });
 }
 
 #[test]
 fn a_panic_or_an_error_ends_what_is_joined() {
     everywhere(|_| {
-        let why = panic_of(|| join!(corun::sleep(NEVER), fall("joined"), corun::park()));
+        let why = panic_of(|| join!(corun::sleep(NEVER), falls::<()>("joined"), corun::park()));
         assert_eq!(why, "joined");
         let failed: Result<((), u8), &str> = try_join!(
             {
@@ -299,7 +302,7 @@ fn a_panic_or_an_error_ends_what_is_joined() {
         assert_eq!(failed, Err("failed"));
         let all = try_join!(Ok::<_, ()>(1), Ok("two"), Ok([3; 3]));
         assert_eq!(all, Ok((1, "two", [3; 3])));
-        let why = panic_of(|| try_join!(Ok::<u8, ()>(1), fall("tried")));
+        let why = panic_of(|| try_join!(Ok::<u8, ()>(1), falls::<Result<u8, ()>>("tried")));
         assert_eq!(why, "tried");
     });
 }
@@ -308,25 +311,27 @@ fn a_panic_or_an_error_ends_what_is_joined() {
 #[test]
 fn the_first_wins_and_the_others_have_ended() {
     everywhere(|_| {
-        let ended = AtomicUsize::new(0);
+        let live = AtomicUsize::new(0);
         let (sender, receiver) = corun::channel::unbounded::<u8>();
         let winner = race!(
             {
-                let _counts = Counts(&ended);
+                let _live = Undo::of(&live);
                 receiver.recv().unwrap()
             },
             {
-                let _counts = Counts(&ended);
+                let _live = Undo::of(&live);
                 corun::sleep(Duration::from_millis(5));
                 2
             },
         );
-        assert_eq!((winner, count(&ended)), (2, 2));
+        assert_eq!((winner, count(&live)), (2, 0));
         sender.send(7).unwrap();
         assert_eq!(receiver.try_recv(), Ok(7), "nobody took it");
-        let why = panic_of(|| race!(corun::sleep(NEVER), fall("raced")));
+        let why = panic_of(|| race!(corun::sleep(NEVER), falls("raced")));
         assert_eq!(why, "raced");
-        let late = timeout(Duration::from_millis(3), || race!(corun::park(), corun::sleep(NEVER)));
+        let late = timeout(Duration::from_millis(3), || {
+            race!(corun::park(), corun::sleep(NEVER))
+        });
         assert!(late.is_err());
     });
 }
@@ -365,8 +370,7 @@ fn many_groups() {
                                 for n in 0..6 {
                                     let live = &live;
                                     group.try_spawn(move || {
-                                        live.fetch_add(1, Ordering::SeqCst);
-                                        let _counts = Undo(live);
+                                        let _live = Undo::of(live);
                                         corun::yield_now();
                                         match (n, ending) {
                                             (4, 1) => Err(()),
@@ -398,7 +402,15 @@ fn many_groups() {
     });
 }
 
+/// One more while it lives.
 struct Undo<'a>(&'a AtomicUsize);
+
+impl Undo<'_> {
+    fn of(live: &AtomicUsize) -> Undo<'_> {
+        live.fetch_add(1, Ordering::SeqCst);
+        Undo(live)
+    }
+}
 
 impl Drop for Undo<'_> {
     fn drop(&mut self) {
