@@ -30,7 +30,7 @@ impl Drop for Outcome {
     }
 }
 
-fn run(task: TaskRef) {
+pub fn run(task: TaskRef) {
     let control = Control {
         task: Cell::new(Some(task)),
         stack: Cell::new(None),

@@ -1,4 +1,4 @@
-//! The real files of promises and their futures, and a stand-in for where a coroutine notes that it is busy with callbacks.
+//! The real files of promises, their futures and async tasks, and a stand-in for where a coroutine notes that it is busy with callbacks.
 
 #[path = "../../../src/future/block.rs"]
 pub mod block;
@@ -12,6 +12,10 @@ pub mod promise;
 pub mod rejected;
 #[path = "../../../src/future/shared.rs"]
 pub mod shared;
+#[path = "../../../src/future/state.rs"]
+pub mod state;
+#[path = "../../../src/future/task.rs"]
+pub mod task;
 #[path = "../../../src/future/waiting.rs"]
 pub mod waiting;
 
@@ -35,3 +39,4 @@ pub mod place {
 }
 
 mod promises;
+mod tasks;

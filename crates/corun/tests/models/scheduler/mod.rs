@@ -4,6 +4,8 @@
 pub mod inbox;
 #[path = "../../../src/scheduler/lock.rs"]
 pub mod lock;
+#[path = "../../../src/scheduler/next_place.rs"]
+pub mod next_place;
 #[path = "../../../src/scheduler/signal.rs"]
 pub mod signal;
 #[path = "../../../src/scheduler/sleepers.rs"]
@@ -74,11 +76,31 @@ pub mod blocks {
     }
 }
 
+/// Where async tasks stand in line.
+pub mod guests {
+    use super::worker::Shared;
+    use crate::coroutine::task::TaskRef;
+    use crate::primitive::atomic::Ordering;
+
+    pub fn ready(task: TaskRef, _: bool) {
+        // SAFETY: the model keeps it.
+        let home: &Shared = unsafe { &*task.guest().home.load(Ordering::Relaxed) };
+        home.line_up(task);
+    }
+
+    pub fn ready_again(task: TaskRef) {
+        ready(task, false);
+    }
+
+    pub fn ended(_: TaskRef) {}
+}
+
 pub mod stacks {
     pub struct Pooled;
 }
 
 mod lists;
+mod next;
 mod pause;
 mod sleep;
 mod wake;

@@ -58,6 +58,8 @@ pub struct Shared {
     sleepers: Sleepers,
     thread: Mutex<Option<Thread>>,
     timers: Mutex<Vec<*const Signal>>,
+    /// The async tasks that are ready.
+    line: Mutex<Vec<TaskRef>>,
 }
 
 // SAFETY: as for the real one.
@@ -162,7 +164,25 @@ impl Shared {
             sleepers: Sleepers::new(),
             thread: Mutex::new(None),
             timers: Mutex::new(Vec::new()),
+            line: Mutex::new(Vec::new()),
         }
+    }
+
+    /// Nobody stands in line twice.
+    pub fn line_up(&self, task: TaskRef) {
+        let mut line = self.line.lock().unwrap();
+        assert!(!line.contains(&task), "it is in line already");
+        line.push(task);
+    }
+
+    /// Polls the first async task in line.
+    pub fn poll_one(&self) -> bool {
+        let first = {
+            let mut line = self.line.lock().unwrap();
+            (!line.is_empty()).then(|| line.remove(0))
+        };
+        // SAFETY: it was taken out of its line; there are no seats here.
+        first.map(|task| unsafe { task.poll() }).is_some()
     }
 
     pub fn is_here(this: *const Shared) -> bool {
