@@ -38,7 +38,8 @@ pub(crate) fn cancel(task: TaskRef) {
 /// Nudges a coroutine that has started.
 pub(super) fn send(coroutine: Coroutine) {
     let task = coroutine.task();
-    if task.ended().is_some() {
+    // An async task does not wait in a level, and has no worker of its own.
+    if task.is_guest() || task.ended().is_some() {
         return;
     }
     let seat = task.header().prev.load(Ordering::Relaxed).cast::<Seat>();

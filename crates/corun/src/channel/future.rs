@@ -24,6 +24,7 @@ use super::receiver::{Receiver, Source, instant};
 use super::sender::Sender;
 use super::waiter::{Role, State, Waiter};
 use crate::coroutine::{Coroutine, park_timeout, spawn};
+use crate::scheduler;
 use crate::scheduler::lock::SpinLock;
 use crate::scheduler::signal::Signal;
 use crate::time::now;
@@ -213,6 +214,9 @@ impl<T> Future for RecvFuture<'_, T> {
     type Output = Result<T, RecvError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if !scheduler::may_go_on(cx.waker()) {
+            return Poll::Pending;
+        }
         // SAFETY: nothing is moved out.
         let this = unsafe { self.get_unchecked_mut() };
         match this.receiver.source() {
@@ -286,6 +290,9 @@ impl<T> Future for SendFuture<'_, T> {
     type Output = Result<(), SendError<T>>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if !scheduler::may_go_on(cx.waker()) {
+            return Poll::Pending;
+        }
         // SAFETY: nothing is moved out that others know of.
         let this = unsafe { self.get_unchecked_mut() };
         assert!(

@@ -8,7 +8,7 @@
 //!
 //! So neither ever touches what the other may have freed, and a waker is cloned, called and dropped under no lock.
 //!
-//! Checked with every interleaving by `tests/models/guest/joins.rs`, which includes this file.
+//! Checked with every interleaving by `tests/models/coroutine/awaited.rs`, which includes this file.
 
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::{self, NonNull};

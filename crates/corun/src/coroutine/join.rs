@@ -10,6 +10,7 @@ use crate::cancel::limit::Limit;
 use crate::coroutine::handle::Coroutine;
 use crate::coroutine::slice::allow_suspension;
 use crate::coroutine::task::{JoinRef, LimitedJoiner, abort_on_panic};
+use crate::scheduler;
 use crate::scheduler::signal::Signal;
 use crate::scheduler::worker::Worker;
 
@@ -179,6 +180,9 @@ impl<T> Future for JoinHandle<T> {
             Worker::current().and_then(Worker::running) != Some(self.join.task),
             "a task cannot await itself"
         );
+        if !scheduler::may_go_on(context.waker()) {
+            return Poll::Pending;
+        }
         self.join.poll(context)
     }
 }

@@ -22,7 +22,7 @@
 //!
 //! A waker is the address of the block and a reference: to clone it, to wake and to drop it allocate nothing.
 //!
-//! Checked with every interleaving by `tests/models/guest/`, which includes this file.
+//! Checked with every interleaving by `tests/models/future/tasks.rs`, which includes this file.
 
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;

@@ -12,7 +12,7 @@
 //! Rejected: a block of its own kind with a handle of its own kind (a join handle that serves both needs one header); a reference kept by a list of
 //! all tasks (one that can never be woken again would live as long as the runtime).
 //!
-//! Checked by the models of `tests/models/guest/`, and by `tests/async_*.rs`.
+//! Checked by the models of `tests/models/future/tasks.rs`, and by `tests/async`.
 
 use std::any::Any;
 use std::cell::UnsafeCell;

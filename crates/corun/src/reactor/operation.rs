@@ -8,6 +8,7 @@ use super::entry::{Direction, Homeless};
 use super::selector;
 use super::source::{Source, would_block};
 use super::task_turn::TaskTurn;
+use crate::scheduler;
 use crate::scheduler::reactor_for_task;
 
 /// Runs a non-blocking operation, waiting for its turn and for the descriptor as long as it would block: `Source::run` as a future, for any
@@ -112,6 +113,9 @@ where
     type Output = io::Result<T>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if !scheduler::may_go_on(cx.waker()) {
+            return Poll::Pending;
+        }
         // SAFETY: nothing is moved out of the pin, and what is pinned stays where it is: a turn is only replaced when nobody knows of it.
         unsafe { self.get_unchecked_mut().poll_pinned(cx.waker()) }
     }

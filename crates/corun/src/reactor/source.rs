@@ -13,7 +13,7 @@ use super::selector::{self, RawDescriptor};
 use super::turn::Turn;
 use crate::cancel::limit::Limit;
 use crate::platform::poll;
-use crate::scheduler::{in_coroutine, reactor_for_task, safepoint, with_reactor};
+use crate::scheduler::{in_coroutine, may_go_on, reactor_for_task, safepoint, with_reactor};
 
 /// Runs the operations of one descriptor, which is registered nowhere until one of them has to wait in a coroutine.
 ///
@@ -97,6 +97,9 @@ impl Source {
         short: impl Fn(&T) -> bool,
         mut operation: impl FnMut() -> io::Result<T>,
     ) -> Poll<io::Result<T>> {
+        if !may_go_on(waker) {
+            return Poll::Pending;
+        }
         loop {
             if let Some(result) = self.attempt(direction, &short, &mut operation) {
                 return Poll::Ready(result);

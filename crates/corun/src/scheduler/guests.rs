@@ -10,6 +10,7 @@
 //!   thread sends somebody if the worker does not come to it.
 //! - Tasks are polled on the worker's own stack. While one is, the worker's `no_suspend` says so, and what would suspend panics before it has published
 //!   anything. From one task to the next the worker switches nothing and asks for no time; the tick (`worker.rs`) sees to the rest.
+//! - A task that always finds ready what it awaits gives way after a slice, as a coroutine does: [`may_go_on`](super::may_go_on) is asked by our futures.
 //! - A task may end on another worker than it was spawned on. So each worker counts both, for itself alone, and nobody pays for a shared count. All have ended
 //!   if the sum of the ends, read first, is that of the beginnings: then no task lived at the moment between the two.
 //! - A bound task counts as ended there, and among its worker's live coroutines instead: the thread must not end before it does.
@@ -24,6 +25,7 @@
 use std::cell::Cell;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Waker;
 
 use corun_context::raw::Context;
 
@@ -329,6 +331,21 @@ impl Worker {
         if joiner != Context::NONE {
             self.run_queue.push(joiner);
         }
+    }
+
+    /// Counts an operation of the running task. Once it has had its share, or its time, it is woken, and is to give way to the others.
+    #[inline(always)]
+    pub(super) fn spend(&self, waker: &Waker) -> bool {
+        let left = self.budget.get();
+        if left != 0 && self.shared.overdue.load(Ordering::Relaxed) == 0 {
+            self.budget.set(left - 1);
+            return true;
+        }
+        // Until its poll is over.
+        self.budget.set(0);
+        self.shared.overdue.store(0, Ordering::Relaxed);
+        waker.wake_by_ref();
+        false
     }
 
     /// The locals of the running task.

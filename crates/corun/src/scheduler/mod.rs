@@ -41,6 +41,7 @@ use std::io;
 use std::panic::RefUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Waker;
 use std::time::Instant;
 
 use crate::blocking::BlockingPool;
@@ -278,6 +279,16 @@ pub(crate) fn prefetch_frames() {
 pub(crate) fn safepoint() {
     if let Some(worker) = Worker::suspendable() {
         worker.safepoint();
+    }
+}
+
+/// Called by each future of ours that is polled: false if the async task has used up its slice. It has been woken then, and is to give Pending.
+/// Elsewhere, on another executor say, always true.
+#[inline(always)]
+pub(crate) fn may_go_on(waker: &Waker) -> bool {
+    match Worker::current() {
+        Some(worker) if worker.is_polling() => worker.spend(waker),
+        _ => true,
     }
 }
 

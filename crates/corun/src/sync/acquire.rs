@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 
 use super::semaphore::{AcquireError, Permit, Semaphore};
 use super::waiters::Waiter;
+use crate::scheduler;
 
 /// Permits of a [`Semaphore`], for an async task to wait for: what [`Semaphore::acquire_async`] and its kin return.
 #[must_use = "futures do nothing unless they are polled"]
@@ -33,6 +34,9 @@ impl<S: Deref<Target = Semaphore>> Future for Acquire<S> {
     type Output = Result<Permit<S>, AcquireError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if !scheduler::may_go_on(cx.waker()) {
+            return Poll::Pending;
+        }
         // SAFETY: only the waiter must not move, and it does not while it is linked.
         let this = unsafe { self.get_unchecked_mut() };
         let Some(semaphore) = &this.semaphore else {

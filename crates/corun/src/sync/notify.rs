@@ -210,6 +210,9 @@ impl Future for Notified<'_> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if !scheduler::may_go_on(cx.waker()) {
+            return Poll::Pending;
+        }
         if self.look(cx.waker()) {
             Poll::Ready(())
         } else {

@@ -23,6 +23,11 @@ pub use crate::reactor::stand_ins::with_reactor;
 /// Turns do not matter here.
 pub fn safepoint() {}
 
+/// Nor do slices.
+pub fn may_go_on(_: &std::task::Waker) -> bool {
+    true
+}
+
 /// There is nobody else to give way to.
 pub fn give_way() -> bool {
     false

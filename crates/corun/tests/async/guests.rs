@@ -1,5 +1,4 @@
 //! What the tests of async tasks share.
-#![allow(dead_code, reason = "each test file uses what it needs")]
 
 use std::future::{Future, poll_fn};
 use std::task::{Context, Poll, Waker};

@@ -1,19 +1,17 @@
 //! Async tasks: results, wake-ups from everywhere, panics, names, states, locals, and what must not be done in a poll.
 
-mod guests;
-
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use crate::guests::{on_runtimes, poll_once, yield_once};
 use corun::channel::{bounded, unbounded};
 use corun::{State, block_on, spawn, spawn_async, spawn_async_local};
-use guests::{on_runtimes, yield_once};
 
 #[test]
 fn a_task_gives_its_result_to_joins_and_awaits() {
@@ -31,6 +29,40 @@ fn a_task_gives_its_result_to_joins_and_awaits() {
         assert_eq!(nested.join().unwrap(), 7);
     });
     assert_eq!(spawn_async(async { 5 }).join().unwrap(), 5, "from a thread");
+}
+
+/// An executor that knows nothing of corun.
+fn foreign_block_on<F: Future>(future: F) -> F::Output {
+    struct Unparks(std::thread::Thread);
+    impl std::task::Wake for Unparks {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let mut future = std::pin::pin!(future);
+    let waker = Waker::from(Arc::new(Unparks(std::thread::current())));
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+#[test]
+fn handles_can_be_awaited_on_other_executors() {
+    for workers in [1, 2, 8] {
+        let runtime = corun::Runtime::builder().workers(workers).build().unwrap();
+        for n in 0..500 {
+            let coroutine = runtime.spawn(move || n);
+            let task = runtime.spawn_async(async move {
+                yield_once().await;
+                n
+            });
+            let both = foreign_block_on(async { coroutine.await.unwrap() + task.await.unwrap() });
+            assert_eq!(both, 2 * n);
+        }
+    }
 }
 
 #[test]
@@ -156,12 +188,7 @@ fn names_ids_and_states() {
         while task.coroutine().state() != State::Suspended {
             corun::yield_now();
         }
-        assert!(
-            task.coroutine()
-                .spawn_site()
-                .file()
-                .ends_with("async_tasks.rs")
-        );
+        assert!(task.coroutine().spawn_site().file().ends_with("tasks.rs"));
         drop(sender);
         let handle = task.coroutine().clone();
         assert_eq!(task.join().unwrap(), handle.id());
@@ -407,7 +434,7 @@ fn a_handle_may_be_dropped_or_joined_after_it_was_polled() {
             });
             let (first, second) = (Arc::new(NoWake), Arc::new(NoWake));
             for waker in [&first, &second, &first] {
-                assert!(guests::poll_once(&mut task, &Waker::from(waker.clone())).is_pending());
+                assert!(poll_once(&mut task, &Waker::from(waker.clone())).is_pending());
             }
             if wait & 1 == 0 {
                 sender.send(()).unwrap();
