@@ -55,7 +55,7 @@ pub mod sync;
 pub mod time;
 
 pub use blocking::{blocking, try_blocking};
-pub use cancel::{CancelToken, Cancelled, WaitForCancel, cancel_scope, shield};
+pub use cancel::{CancelToken, Cancelled, WaitForCancel, cancel_scope, check_cancelled, shield};
 #[cfg(feature = "hyper")]
 pub use compat::hyper;
 #[cfg(feature = "tokio")]

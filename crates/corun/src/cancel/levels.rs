@@ -19,6 +19,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
+use super::Cancelled;
 use super::listeners::{Key, Listener};
 use super::thread_wait;
 use super::token::CancelToken;
@@ -224,6 +225,14 @@ impl Surroundings {
         }
     }
 
+    /// As `of_caller`, for one that may not have let its worker's thread look at its nudges for long.
+    pub(super) fn looked_for() -> Option<Surroundings> {
+        match Worker::current() {
+            Some(worker) if worker.running().is_some() => Surroundings::of_coroutine(worker),
+            _ => Surroundings::of_thread(),
+        }
+    }
+
     #[inline(never)]
     fn of_coroutine(worker: &Worker) -> Option<Surroundings> {
         // SAFETY: a level that is linked is alive: the frame of its `run` is one of the caller's callers. The reference is used by this
@@ -271,6 +280,21 @@ impl Surroundings {
     /// Was something that can be seen cancelled? Deadlines do not count.
     pub(super) fn is_cancelled(&self) -> bool {
         self.visible().any(Level::is_cancelled) || (self.task.is_some() && !self.is_shielded())
+    }
+
+    /// Is anything over that can be seen?
+    pub(super) fn check(&self) -> Result<(), Cancelled> {
+        let mut now = None;
+        for level in self.visible().filter(|level| level.is_over(&mut now)) {
+            if let Some(token) = &level.token {
+                token.check()?;
+            }
+            return Err(Cancelled::default());
+        }
+        match self.task {
+            Some(_) if !self.is_shielded() => Err(Cancelled::default()),
+            _ => Ok(()),
+        }
     }
 
     /// Unwinds to the outermost level that is over, if there is one.

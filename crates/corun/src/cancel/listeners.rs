@@ -1,5 +1,6 @@
 //! Who is to be told when a token is cancelled.
 
+use std::convert::Infallible;
 use std::mem;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
@@ -7,6 +8,7 @@ use std::task::Waker;
 use super::nudge;
 use super::thread_wait::ThreadWait;
 use super::token::Inner;
+use crate::channel::Sender;
 use crate::coroutine::Coroutine;
 use crate::coroutine::task::TaskRef;
 
@@ -14,6 +16,8 @@ pub(super) enum Listener {
     Coroutine(Coroutine),
     Thread(Arc<ThreadWait>),
     Task(Waker),
+    /// It is told by dropping this.
+    Channel(Sender<Infallible>),
     /// A token that is cancelled with this one.
     Child(Weak<Inner>),
 }
@@ -30,6 +34,7 @@ impl Listener {
             Listener::Coroutine(coroutine) => nudge::send(coroutine),
             Listener::Thread(thread) => thread.interrupt(),
             Listener::Task(waker) => waker.wake(),
+            Listener::Channel(sender) => drop(sender),
             Listener::Child(child) => return child.upgrade(),
         }
         None

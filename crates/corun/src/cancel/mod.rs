@@ -19,7 +19,7 @@ mod thread_wait;
 mod token;
 
 pub use error::Cancelled;
-pub use scope::{cancel_scope, shield};
+pub use scope::{cancel_scope, check_cancelled, shield};
 pub use token::{CancelToken, WaitForCancel};
 
 use crate::coroutine::task::TaskRef;

@@ -1,6 +1,6 @@
 //! `cancel_scope` and `shield`.
 
-use super::levels::Level;
+use super::levels::{Level, Surroundings};
 use super::{CancelToken, Cancelled};
 
 /// Runs `f` with a token that cancels it: then the wait that it is in ends, or the next one that it begins, and `f` is left by unwinding.
@@ -28,6 +28,33 @@ use super::{CancelToken, Cancelled};
 pub fn cancel_scope<T>(f: impl FnOnce(&CancelToken) -> T) -> Result<T, Cancelled> {
     let token = CancelToken::new();
     token.run(|| f(&token))
+}
+
+/// Was the caller cancelled: by a token or a timeout that it runs under, or by its handle?
+///
+/// For computations that never wait, and so are not left by themselves; and where nothing unwinds (`panic = "abort"`). It looks through no
+/// [`shield`].
+///
+/// # Errors
+/// [`Cancelled`], if so. The cause is that of the token.
+///
+/// # Examples
+/// ```
+/// fn sum(numbers: impl Iterator<Item = u64>) -> Result<u64, corun::Cancelled> {
+///     let mut sum = 0;
+///     for number in numbers {
+///         corun::check_cancelled()?;
+///         sum += number;
+///     }
+///     Ok(sum)
+/// }
+/// assert_eq!(sum(0..10).unwrap(), 45);
+/// ```
+pub fn check_cancelled() -> Result<(), Cancelled> {
+    match Surroundings::looked_for() {
+        Some(around) => around.check(),
+        None => Ok(()),
+    }
 }
 
 /// Runs `f` to its end, whatever is cancelled around it: no wait in `f` is cut short, by no token, handle or timeout from outside.

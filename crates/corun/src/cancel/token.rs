@@ -1,5 +1,6 @@
 //! Tokens: the right to cancel, and to know of it.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::mem;
@@ -7,11 +8,13 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use super::Cancelled;
 use super::error::Cause;
 use super::levels::Level;
 use super::listeners::{Key, Listener, Listeners};
+use crate::channel::{self, Receiver};
 use crate::scheduler::lock_mutex;
 
 /// A flag that many can share, which once raised ends whatever runs under it: see [`run`](CancelToken::run).
@@ -44,6 +47,8 @@ pub(super) struct Inner {
     state: Mutex<State>,
     /// The token that this one is cancelled with, and its place among those that are told.
     parent: OnceLock<(CancelToken, Key)>,
+    /// Made when it is first asked for.
+    done: OnceLock<Receiver<Infallible>>,
 }
 
 #[derive(Default)]
@@ -60,6 +65,7 @@ impl CancelToken {
                 cancelled: AtomicBool::new(false),
                 state: Mutex::default(),
                 parent: OnceLock::new(),
+                done: OnceLock::new(),
             }),
         }
     }
@@ -137,6 +143,59 @@ impl CancelToken {
         Level::with(self.clone())
             .run(f)
             .ok_or_else(|| Cancelled::new(self.cause_of_cancel()))
+    }
+
+    /// A channel that is closed when the token is cancelled, and through which nothing ever comes: for a `select!`.
+    ///
+    /// For code that is to decide itself what a cancellation means, instead of being left by unwinding; and for programs that are compiled with
+    /// `panic = "abort"`, where nothing unwinds.
+    ///
+    /// # Examples
+    /// ```
+    /// use corun::channel::{select, unbounded};
+    ///
+    /// let token = corun::CancelToken::new();
+    /// let (_jobs, jobs) = unbounded::<u32>();
+    /// let worker = corun::spawn({
+    ///     let token = token.clone();
+    ///     move || loop {
+    ///         select! {
+    ///             recv(jobs) -> job => println!("{job:?}"),
+    ///             recv(token.done()) -> _ => return "tidied up",
+    ///         }
+    ///     }
+    /// });
+    /// token.cancel();
+    /// assert_eq!(worker.join().unwrap(), "tidied up");
+    /// ```
+    pub fn done(&self) -> &Receiver<Infallible> {
+        self.inner.done.get_or_init(|| {
+            let (sender, receiver) = channel::bounded(0);
+            // The token drops the sender when it is cancelled, or goes itself.
+            self.listen(|| Listener::Channel(sender));
+            receiver
+        })
+    }
+
+    /// Sleeps, but no longer than until the token is cancelled.
+    ///
+    /// # Errors
+    /// [`Cancelled`], if it was, before or while this slept.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let token = corun::CancelToken::new();
+    /// assert!(token.sleep(Duration::from_millis(1)).is_ok());
+    /// token.cancel();
+    /// assert!(token.sleep(Duration::MAX).is_err());
+    /// ```
+    pub fn sleep(&self, duration: Duration) -> Result<(), Cancelled> {
+        self.check()?;
+        // Nothing comes: the time is up, or the token was cancelled.
+        let _ = self.done().recv_timeout(duration);
+        self.check()
     }
 
     /// A future that ends when the token is cancelled.
