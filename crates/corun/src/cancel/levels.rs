@@ -285,7 +285,7 @@ impl Surroundings {
     /// Is anything over that can be seen?
     pub(super) fn check(&self) -> Result<(), Cancelled> {
         let mut now = None;
-        for level in self.visible().filter(|level| level.is_over(&mut now)) {
+        if let Some(level) = self.visible().find(|level| level.is_over(&mut now)) {
             if let Some(token) = &level.token {
                 token.check()?;
             }

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 
 use crate::coroutine::task::{
-    self, Meta, MetaInit, PLACE_RUNNING, PLACE_SUSPENDED, PLACE_THREAD, TaskRef,
+    self, End, Meta, MetaInit, PLACE_RUNNING, PLACE_SUSPENDED, PLACE_THREAD, TaskRef,
 };
 use crate::future::state;
 use crate::scheduler::draw_ids;
@@ -53,6 +53,8 @@ pub enum State {
     Completed,
     /// Its closure has panicked.
     Failed,
+    /// It was cancelled, and has ended.
+    Cancelled,
 }
 
 impl Coroutine {
@@ -89,12 +91,11 @@ impl Coroutine {
 
     /// Where it is in its life, at this moment. A coroutine that was woken but has not run since still counts as suspended.
     pub fn state(&self) -> State {
-        if let Some(completed) = self.0.ended() {
-            return if completed {
-                State::Completed
-            } else {
-                State::Failed
-            };
+        match self.0.ended() {
+            Some(End::Returned) => return State::Completed,
+            Some(End::Panicked) => return State::Failed,
+            Some(End::Cancelled) => return State::Cancelled,
+            None => {}
         }
         if self.0.is_guest() {
             return match self.0.guest_flags() {

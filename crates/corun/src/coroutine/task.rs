@@ -6,7 +6,7 @@
 //! - `stage` holds the closure until the coroutine first runs, nothing while it runs, and the result once it has ended.
 //!   The result is taken or dropped by the join handle, or, if that is gone, by the ending coroutine: never by a mere
 //!   `Coroutine` handle, which may live anywhere and for long. `joiner` decides which: the handle leaves
-//!   [`DETACHED`] there when it is dropped, the coroutine [`COMPLETED`] or [`FAILED`] when it ends; who comes second sees the other.
+//!   [`DETACHED`] there when it is dropped, the coroutine [`COMPLETED`], [`FAILED`] or [`LEFT`] when it ends; who comes second sees the other.
 //! - An async task has the same header and the same end; what else there is in its block, `future/task.rs` says.
 //! - A joiner that may give up ([`LimitedJoiner`]) is marked as such in `joiner`. Until the coroutine takes it from there it may take itself
 //!   back. If it comes too late for that, the coroutine has ended, and will touch it a last time by setting `told`: it waits for that.
@@ -43,8 +43,10 @@ use crate::scheduler::worker::Worker;
 pub(crate) type Outcome<T> = Result<T, Box<dyn Any + Send>>;
 
 /// `joiner` of a coroutine that returned, and of one that panicked. Never valid addresses of a `Signal`.
-pub(crate) const COMPLETED: *mut Signal = ptr::without_provenance_mut(1);
-pub(crate) const FAILED: *mut Signal = ptr::without_provenance_mut(2);
+const COMPLETED: *mut Signal = ptr::without_provenance_mut(1);
+pub(super) const FAILED: *mut Signal = ptr::without_provenance_mut(2);
+/// `joiner` of a coroutine that was cancelled.
+const LEFT: *mut Signal = ptr::without_provenance_mut(16);
 /// `joiner` of a coroutine whose join handle was dropped.
 pub(super) const DETACHED: *mut Signal = ptr::without_provenance_mut(8);
 /// Added to either once the join handle has read the result.
@@ -319,13 +321,16 @@ impl TaskRef {
     }
 
     #[inline]
-    pub(crate) fn ended(self) -> Option<bool> {
+    pub(crate) fn ended(self) -> Option<End> {
         // Acquire pairs with the swap in `complete`: the result is written before.
         let joiner = self.header().joiner.load(Ordering::Acquire);
-        if joiner.addr() & !TAKEN == COMPLETED.addr() {
-            Some(true)
-        } else if joiner.addr() & !TAKEN == FAILED.addr() {
-            Some(false)
+        let joiner = joiner.map_addr(|address| address & !TAKEN);
+        if joiner == COMPLETED {
+            Some(End::Returned)
+        } else if joiner == FAILED {
+            Some(End::Panicked)
+        } else if joiner == LEFT {
+            Some(End::Cancelled)
         } else {
             None
         }
@@ -387,6 +392,33 @@ impl TaskRef {
     #[inline]
     pub(crate) fn stack_size(&self) -> usize {
         self.meta_ref().map_or(0, |meta| meta.stack_size)
+    }
+}
+
+/// How a coroutine or task has ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Returned,
+    Panicked,
+    Cancelled,
+}
+
+impl End {
+    pub(crate) fn of<T>(outcome: &Outcome<T>) -> End {
+        match outcome {
+            Ok(_) => End::Returned,
+            Err(payload) if payload.is::<Cancelled>() => End::Cancelled,
+            Err(_) => End::Panicked,
+        }
+    }
+
+    /// What is left in the place of the joiner.
+    fn mark(self) -> *mut Signal {
+        match self {
+            End::Returned => COMPLETED,
+            End::Panicked => FAILED,
+            End::Cancelled => LEFT,
+        }
     }
 }
 
@@ -509,7 +541,7 @@ impl<T> JoinRef<T> {
     pub(crate) fn take(&mut self) -> Option<Outcome<T>> {
         let header = self.task.header();
         let ended = header.joiner.load(Ordering::Acquire);
-        if ended != COMPLETED && ended != FAILED {
+        if ended != COMPLETED && ended != FAILED && ended != LEFT {
             return None;
         }
         // Only this handle looks at the mark.
@@ -556,8 +588,9 @@ impl<T> JoinRef<T> {
 
 /// Publishes that the result stands, and wakes the joiner. Returns whether there is nobody left to read the result.
 #[inline(always)]
-pub(crate) fn complete(task: TaskRef, ended: *mut Signal) -> bool {
+pub(crate) fn complete(task: TaskRef, end: End) -> bool {
     let header = task.header();
+    let ended = end.mark();
     // The last reference: the handle is gone, and nobody but a destructor of the result can make a new one.
     if header.references.load(Ordering::Acquire) < 2 * REFERENCE {
         header.joiner.store(ended, Ordering::Relaxed);
@@ -645,9 +678,10 @@ impl<B: Body> Table<B> {
             Worker::uncount_cancellation();
         }
         let stage = Self::stage(task.0);
+        let end = End::of(&outcome);
         // SAFETY: the stage is empty, and nobody reads it before `complete`.
         unsafe { (*stage).done = ManuallyDrop::new(outcome.map_err(Box::new)) };
-        let unseen = complete(task, if failed { FAILED } else { COMPLETED });
+        let unseen = complete(task, end);
         if unseen {
             // SAFETY: the handle is gone and has left the result to this coroutine.
             abort_on_panic(|| unsafe { ManuallyDrop::drop(&mut (*stage).done) });

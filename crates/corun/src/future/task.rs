@@ -28,8 +28,8 @@ use super::state::{AfterPoll, SCHEDULED, borrowed_waker};
 use crate::coroutine::inherited;
 use crate::coroutine::local_map::LocalMap;
 use crate::coroutine::task::{
-    COMPLETED, FAILED, Header, JoinRef, MetaInit, Outcome, REFERENCE, Stored, TaskRef, Vtable,
-    abort_on_panic, complete, forget_payload, free_meta,
+    End, Header, JoinRef, MetaInit, Outcome, REFERENCE, Stored, TaskRef, Vtable, abort_on_panic,
+    complete, forget_payload, free_meta,
 };
 use crate::primitive::atomic::{AtomicPtr, Ordering};
 use crate::scheduler::shared::Shared;
@@ -245,7 +245,7 @@ impl<F: Future> Table<F> {
         task.guest().locals.clear();
         inherited::forget(task);
         let stage = Self::stage(task);
-        let ended = if outcome.is_err() { FAILED } else { COMPLETED };
+        let ended = End::of(&outcome);
         // SAFETY: the stage is empty, and nobody reads it before `complete`.
         unsafe { (*stage).done = ManuallyDrop::new(outcome.map_err(Box::new)) };
         if complete(task, ended) {

@@ -167,7 +167,7 @@ impl Unfinished {
     pub fn has_ended(&self) -> bool {
         matches!(
             self.resident.coroutine.state(),
-            State::Completed | State::Failed
+            State::Completed | State::Failed | State::Cancelled
         )
     }
 

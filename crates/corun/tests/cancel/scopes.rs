@@ -8,17 +8,9 @@ use std::time::Duration;
 use corun::channel::{bounded, unbounded};
 use corun::{CancelToken, Cancelled, Runtime, cancel_scope, shield, timeout};
 
-const SHORT: Duration = Duration::from_millis(2);
+use super::on_workers;
 
-fn on_workers(test: impl Fn() + Send + Sync + Copy) {
-    for count in [1, 2, 8] {
-        Runtime::builder()
-            .workers(count)
-            .build()
-            .unwrap()
-            .block_on(test);
-    }
-}
+const SHORT: Duration = Duration::from_millis(2);
 
 #[test]
 fn the_outermost_that_is_over_is_left() {

@@ -13,18 +13,7 @@ use corun::net::{TcpListener, TcpStream, UdpSocket};
 use corun::sync::{Barrier, Condvar, Mutex, Notify, Once, RwLock, Semaphore, WaitGroup};
 use corun::{CancelToken, Cancelled, Runtime, State};
 
-/// How many workers the rules must hold for.
-const WORKERS: [usize; 3] = [1, 2, 8];
-
-fn on_workers(test: impl Fn() + Send + Sync + Copy) {
-    for count in WORKERS {
-        Runtime::builder()
-            .workers(count)
-            .build()
-            .unwrap()
-            .block_on(test);
-    }
-}
+use super::on_workers;
 
 /// Returns once the coroutine waits.
 fn until_suspended<T>(coroutine: &corun::JoinHandle<T>) {
@@ -50,8 +39,10 @@ fn is_left(wait: impl Fn() + Send + Sync + 'static) {
             until_suspended(&waiting);
         }
         waiting.cancel();
+        let coroutine = waiting.coroutine().clone();
         let payload = waiting.join().unwrap_err();
         assert!(payload.is::<Cancelled>(), "it panicked");
+        assert_eq!(coroutine.state(), State::Cancelled);
         assert!(dropped.load(Ordering::SeqCst));
     }
 }

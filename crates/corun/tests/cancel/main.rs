@@ -1,0 +1,15 @@
+//! Cancellation. One program, since each is linked four times in CI.
+
+mod scopes;
+mod waits;
+
+/// Runs a test as a coroutine of runtimes of all sizes for which its rule must hold.
+fn on_workers(test: impl Fn() + Send + Sync + Copy) {
+    for count in [1, 2, 8] {
+        corun::Runtime::builder()
+            .workers(count)
+            .build()
+            .unwrap()
+            .block_on(test);
+    }
+}
