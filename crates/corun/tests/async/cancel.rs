@@ -1,9 +1,8 @@
 //! Cancelling async tasks in every state, and `block_on` as a place where a coroutine can be cancelled.
 
-use std::future::{pending, poll_fn};
+use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 
 use corun::channel::bounded;
@@ -81,26 +80,20 @@ fn one_that_has_not_been_polled_never_is() {
 fn one_that_is_being_polled_ends_after_the_poll() {
     on_runtimes(|| {
         let (give, own) = bounded::<corun::JoinHandle<()>>(1);
-        let polls = Arc::new(AtomicUsize::new(0));
-        let count = polls.clone();
-        let task = spawn_async(poll_fn(move |_| {
-            // It cancels itself.
-            if let Ok(own) = own.try_recv() {
-                own.cancel();
-                count.fetch_add(1, Ordering::SeqCst);
-            }
-            Poll::<()>::Pending
-        }));
-        let other = task.coroutine().clone();
+        let after = Arc::new(AtomicBool::new(false));
+        let seen = after.clone();
+        let task = spawn_async(async move {
+            // It cancels itself, and nobody else will ever wake it.
+            own.recv_async().await.unwrap().cancel();
+            seen.store(true, Ordering::SeqCst);
+            pending::<()>().await;
+        });
+        let handle = task.coroutine().clone();
         give.send(task).unwrap();
-        drop(give);
-        // Whoever it is that wakes it: it has none to wake it but its cancellation, or was not polled before the send.
-        while other.state() != State::Failed {
-            if polls.load(Ordering::SeqCst) == 0 {
-                break;
-            }
+        while handle.state() != State::Failed {
             corun::yield_now();
         }
+        assert!(after.load(Ordering::SeqCst));
     });
 }
 
