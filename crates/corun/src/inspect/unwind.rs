@@ -90,11 +90,12 @@ mod imp {
         let mut context = UnwindContext::new();
         let mut next = Some(at.program_counter);
         let mut frames = Vec::new();
+        let mut object = None;
         while let Some(address) = next.filter(|address| *address != 0)
             && frames.len() < MAX_FRAMES
         {
             frames.push(address);
-            next = step(address, &mut registers, &mut context, stack);
+            next = step(address, &mut registers, &mut context, &mut object, stack);
         }
         frames
     }
@@ -104,10 +105,17 @@ mod imp {
         address: usize,
         registers: &mut Registers,
         context: &mut UnwindContext<usize>,
+        object: &mut Option<Object>,
         stack: &Range<usize>,
     ) -> Option<usize> {
         // A call may be the last instruction of its function: what counts is where the call is.
-        let object = Object::of(address - 1)?;
+        if !object
+            .as_ref()
+            .is_some_and(|object| object.code.contains(&(address - 1)))
+        {
+            *object = Object::of(address - 1);
+        }
+        let object = object.as_ref()?;
         let row = object.row(address - 1, context)?;
         let CfaRule::RegisterAndOffset { register, offset } = *row.cfa() else {
             return None;
@@ -147,6 +155,7 @@ mod imp {
     /// What is known of a loaded object.
     struct Object {
         /// The part of it that holds the address that was looked for.
+        code: Range<usize>,
         base: usize,
         index: Range<usize>,
         /// The part that holds the index.
@@ -230,9 +239,9 @@ mod imp {
                 .filter(|header| header.p_type == libc::PT_LOAD)
                 .map(range)
         };
-        if !segments().any(|segment| segment.contains(&search.address)) {
+        let Some(code) = segments().find(|segment| segment.contains(&search.address)) else {
             return 0;
-        }
+        };
         let index = headers
             .iter()
             .find(|header| header.p_type == libc::PT_GNU_EH_FRAME)
@@ -240,6 +249,7 @@ mod imp {
         search.found = index.and_then(|index| {
             let tables = segments().find(|segment| segment.contains(&index.start))?;
             Some(Object {
+                code,
                 base,
                 index,
                 tables,

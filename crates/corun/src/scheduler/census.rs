@@ -8,11 +8,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use corun_context::raw::{self, Context};
 
 use super::Scheduler;
+use super::shared::Shared;
 use super::signal::Signal;
 use super::worker::{OPEN, Worker};
 use crate::coroutine::task::{Control, PLACE_SUSPENDED, TaskRef};
@@ -22,8 +23,11 @@ use crate::inspect::unwind;
 /// So many coroutines are listed of each worker and each list; more than that nobody reads.
 const LISTED: usize = 512;
 
-/// How long to wait for the workers' answers: a stall is noticed within some 30 ms.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// Of so many of these it is told where they wait, as that takes some time.
+const SHOWN: usize = 64;
+
+/// How long to wait for the answer of a worker that is not known to be kept by a coroutine, which it is after some 30 ms.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A coroutine, and what it was doing.
 #[derive(Clone)]
@@ -76,7 +80,18 @@ impl Scheduler {
     pub(crate) fn census(&self) -> Census {
         let watch_closely = self.watch.closely();
         let mut census = Census::default();
-        let answers = self.ask_workers(Instant::now() + PATIENCE, Worker::census);
+        let is_kept = |worker: &Shared| {
+            let switches = worker.switches.load(Ordering::Relaxed);
+            worker.watched.stall_at(switches).is_some() || !self.has_thread(worker.index as usize)
+        };
+        let answers = self.ask_workers(PATIENCE, Worker::census, |answers| {
+            let answered = |worker: &Shared| {
+                let mut of = answers.iter().map(|(index, _)| *index);
+                of.any(|index| index == worker.index as usize)
+            };
+            self.workers()
+                .all(|worker| answered(worker) || is_kept(worker))
+        });
         let answered: Vec<usize> = answers.iter().map(|(index, _)| *index).collect();
         answers.into_iter().for_each(|(_, one)| census.add(one));
         for worker in self.workers() {
@@ -109,9 +124,7 @@ impl Scheduler {
         for worker in self.workers() {
             worker.spawned.for_each(mark);
         }
-        self.ask_workers(Instant::now() + PATIENCE, move |worker| {
-            worker.cancel_all(but);
-        });
+        self.tell_workers(move |worker| worker.cancel_all(but));
     }
 }
 
@@ -138,11 +151,17 @@ impl Worker {
 
     fn census(&self) -> Census {
         let mut census = Census::default();
+        let mut to_show = SHOWN;
         self.for_each_started(|task, control| {
             census.count(|| Resident {
                 coroutine: Coroutine::from_running(task),
                 state: Coroutine::from_ref(&task).state(),
-                frames: frames(task, control).into(),
+                frames: if to_show == 0 {
+                    Arc::default()
+                } else {
+                    to_show -= 1;
+                    frames(task, control).into()
+                },
             });
         });
         self.shared

@@ -4,11 +4,13 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::worker::Worker;
 use super::{Scheduler, lock_mutex};
-use crate::channel;
+use crate::channel::{self, RecvTimeoutError};
+
+const FROM_TIME_TO_TIME: Duration = Duration::from_millis(10);
 
 type Errand = Box<dyn FnOnce(&Worker) + Send>;
 
@@ -75,27 +77,35 @@ impl Errands {
 }
 
 impl Scheduler {
-    /// Has each worker answer a question on its own thread. Returns the answers that have come by `deadline`, with the workers' places.
-    pub(super) fn ask_workers<R: Send + 'static>(
-        &self,
-        deadline: Instant,
-        question: impl Fn(&Worker) -> R + Clone + Send + 'static,
-    ) -> Vec<(usize, R)> {
-        let (answer, answers) = channel::unbounded();
+    /// Has each worker do something on its own thread, some time.
+    pub(super) fn tell_workers(&self, errand: impl FnOnce(&Worker) + Clone + Send + 'static) {
         for worker in self.workers() {
-            let (question, answer) = (question.clone(), answer.clone());
-            let index = worker.index as usize;
-            worker.errands.post(Box::new(move |worker| {
-                // Nobody may wait for it any more.
-                let _ = answer.send((index, question(worker)));
-            }));
+            worker.errands.post(Box::new(errand.clone()));
             self.wake(worker);
         }
-        drop(answer);
+    }
+
+    /// Has each worker answer a question on its own thread. Returns the answers that have come until all have, or, from time to time, those workers that
+    /// have not are given up, or it has taken longer than `patience`.
+    pub(super) fn ask_workers<R: Send + 'static>(
+        &self,
+        patience: Duration,
+        question: impl FnOnce(&Worker) -> R + Clone + Send + 'static,
+        give_up: impl Fn(&[(usize, R)]) -> bool,
+    ) -> Vec<(usize, R)> {
+        let (answer, answers) = channel::unbounded();
+        self.tell_workers(move |worker| {
+            // Nobody may wait for it any more.
+            let _ = answer.send((worker.shared().index as usize, question(worker)));
+        });
         let mut all = Vec::new();
-        while let Ok(one) = answers.recv_deadline(deadline) {
-            all.push(one);
+        let deadline = Instant::now() + patience;
+        loop {
+            match answers.recv_timeout(FROM_TIME_TO_TIME) {
+                Ok(one) => all.push(one),
+                Err(RecvTimeoutError::Timeout) if Instant::now() < deadline && !give_up(&all) => {}
+                Err(_) => return all,
+            }
         }
-        all
     }
 }
