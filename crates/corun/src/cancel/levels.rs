@@ -16,7 +16,7 @@ use std::marker::PhantomPinned;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::{Pin, pin};
 use std::ptr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::Cancelled;
@@ -30,6 +30,8 @@ use crate::scheduler::worker::Worker;
 pub(crate) struct Level {
     deadline: Option<Instant>,
     token: Option<CancelToken>,
+    /// Raised by somebody who then sees to it that the coroutine looks: see [`Caller`](super::caller::Caller). Or null.
+    flag: *const AtomicBool,
     is_shield: bool,
     /// The earliest deadline from here outwards.
     earliest: Option<Instant>,
@@ -86,6 +88,14 @@ impl Level {
         }
     }
 
+    /// A level that is over once the flag is raised, which outlives it.
+    pub(crate) fn flagged(flag: &AtomicBool) -> Level {
+        Level {
+            flag,
+            ..Level::bare()
+        }
+    }
+
     pub(crate) fn shield() -> Level {
         Level {
             is_shield: true,
@@ -97,6 +107,7 @@ impl Level {
         Level {
             deadline: None,
             token: None,
+            flag: ptr::null(),
             is_shield: false,
             earliest: None,
             outer: ptr::null(),
@@ -168,7 +179,9 @@ impl Level {
     }
 
     fn is_cancelled(&self) -> bool {
-        self.token.as_ref().is_some_and(CancelToken::is_cancelled)
+        // SAFETY: the flag outlives the level, which is linked.
+        let raised = unsafe { self.flag.as_ref() }.is_some_and(|flag| flag.load(Ordering::SeqCst));
+        raised || self.token.as_ref().is_some_and(CancelToken::is_cancelled)
     }
 
     fn is_destination(&self, payload: &(dyn Any + Send)) -> bool {
@@ -347,6 +360,7 @@ pub(crate) fn shield_for_good(innermost: &Innermost) {
     static SHIELD: Static = Static(Level {
         deadline: None,
         token: None,
+        flag: ptr::null(),
         is_shield: true,
         earliest: None,
         outer: ptr::null(),

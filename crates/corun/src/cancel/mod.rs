@@ -9,6 +9,7 @@
 //! - `token.rs`, `listeners.rs`: who is told of a cancellation.
 //! - `nudge.rs`: how a parked coroutine is woken for it; `thread_wait.rs`: a plain thread.
 
+pub(crate) mod caller;
 mod error;
 pub(crate) mod levels;
 pub(crate) mod limit;

@@ -9,7 +9,7 @@ use crate::scheduler::lock_mutex;
 use crate::scheduler::signal::Signal;
 
 /// The signal that a thread waits on, null if it does not wait. Who finds one here, under the lock, finds it alive.
-pub(super) struct ThreadWait(Mutex<*const Signal>);
+pub(crate) struct ThreadWait(Mutex<*const Signal>);
 
 // SAFETY: the signal is made to be notified from other threads, and reached under the lock only.
 unsafe impl Send for ThreadWait {}

@@ -1,5 +1,6 @@
 //! Waiting for a coroutine's result.
 
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -159,14 +160,16 @@ impl<T> JoinHandle<T> {
         Coroutine::from_ref(&self.join.task)
     }
 
-    /// Ends the handle. Returns whether the coroutine had ended in a panic that nobody has seen.
-    pub(crate) fn detach(&mut self) -> bool {
-        let mut failed = false;
-        if let Some(outcome) = self.join.detach() {
-            failed = outcome.is_err();
-            abort_on_panic(|| drop(outcome));
+    /// Ends the handle. Returns the payload, if the coroutine has ended in a panic that nobody has seen.
+    #[inline]
+    pub(crate) fn detach(&mut self) -> Option<Box<dyn Any + Send>> {
+        match self.join.detach()? {
+            Ok(value) => {
+                abort_on_panic(|| drop(value));
+                None
+            }
+            Err(payload) => Some(payload),
         }
-        failed
     }
 }
 
@@ -192,7 +195,9 @@ impl<T> Unpin for JoinHandle<T> {}
 impl<T> Drop for JoinHandle<T> {
     #[inline]
     fn drop(&mut self) {
-        self.detach();
+        if let Some(payload) = self.detach() {
+            abort_on_panic(|| drop(payload));
+        }
         self.join.task.release();
     }
 }

@@ -1,28 +1,44 @@
-//! Scopes: coroutines that borrow from the one that spawns them.
+//! Scopes: coroutines that borrow from the one that spawns them, and end with it.
 //!
 //! The shape is a closure, not a guard: [`scope`] does not return before every child has ended, whatever the closure does, so the borrows
 //! outlive the children. (A guard could be forgotten; corosensei's borrowing coroutines broke on that.)
 //!
-//! The count of running children lies on the stack of the caller of `scope`. The last child reports under the lock, and
-//! the caller takes the lock once more after it was woken; so the child is done with the scope's memory before it goes.
+//! # Invariants
+//! - The count of children that have not ended lies on the stack of the caller of `scope`. The last child reports under the lock, and the caller takes
+//!   the lock once more after it was woken; so the child is done with the scope's memory before it goes.
+//! - A child that runs has a [`Link`] on its own stack in one of the scope's lists, so that it can be cancelled. One that has not begun finds, when
+//!   it links itself, that the scope was cancelled.
+//! - The children are cancelled when one of them has failed unseen, when the closure has, and when the caller is cancelled while it waits, in the closure
+//!   or for their ends. The failure of a child also ends the closure, which runs inside a level with a flag (`cancel/levels.rs`).
+//! - Whoever fails or cancels does so before it is counted down, as the scope's memory may go after that.
+//!
+//! Rejected: a token for each scope (two allocations, and a lock and a listener for each child).
 
 use std::any::Any;
+use std::cell::Cell;
 use std::fmt;
-use std::marker::PhantomData;
+use std::marker::{PhantomData, PhantomPinned};
 use std::panic::{self, AssertUnwindSafe, Location};
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::{io, thread};
 
+use crate::cancel::Cancelled;
+use crate::cancel::caller::Caller;
+use crate::cancel::levels::{self, Level};
+use crate::cancel::limit::Limit;
 use crate::coroutine::handle::Coroutine;
 use crate::coroutine::join::JoinHandle;
 use crate::coroutine::slice::allow_suspension;
 use crate::coroutine::spawn::{Builder, launch};
-use crate::coroutine::task::{Body, Epilogue, MetaInit};
+use crate::coroutine::task::{Body, Epilogue, MetaInit, TaskRef, forget_payload};
 use crate::runtime;
 use crate::scheduler;
 use crate::scheduler::lock::SpinLock;
 use crate::scheduler::signal::Signal;
 use crate::scheduler::worker::Worker;
+
+type Payload = Box<dyn Any + Send>;
 
 /// A scope to spawn borrowing coroutines in; see [`scope`].
 pub struct Scope<'scope, 'env: 'scope> {
@@ -34,16 +50,34 @@ pub struct Scope<'scope, 'env: 'scope> {
 
 struct ScopeData {
     state: SpinLock<ScopeState>,
+    /// A child has failed unseen: ends the closure.
+    failed: AtomicBool,
+    caller: Caller,
 }
 
 struct ScopeState {
     running: usize,
-    failed_unseen: bool,
+    /// Children that run: those that were not cancelled, and those that were.
+    going_on: *const Link,
+    told: *const Link,
+    cancelled: bool,
+    /// The first unseen failure.
+    failure: Option<Payload>,
     waiter: *const Signal,
 }
 
-// SAFETY: the signal is made to be notified from other threads, and reached under the lock only.
+// SAFETY: the signal is made to be notified from other threads, the links lie on stacks of coroutines that stay until they are unlinked, and both are
+// reached under the lock only.
 unsafe impl Send for ScopeState {}
+
+/// A child that runs, on its own stack. Changed under the scope's lock.
+struct Link {
+    task: TaskRef,
+    told: Cell<bool>,
+    next: Cell<*const Link>,
+    prev: Cell<*const Link>,
+    _pinned: PhantomPinned,
+}
 
 /// The right to wait for a coroutine of a scope, and to have its result.
 pub struct ScopedJoinHandle<'scope, T> {
@@ -52,10 +86,17 @@ pub struct ScopedJoinHandle<'scope, T> {
 }
 
 /// Runs `f` with a [`Scope`], in which coroutines may be spawned that borrow what lives outside of it. Returns when `f` has returned and all
-/// of them have ended. The contract is that of [`std::thread::scope`]; a plain thread may call it too.
+/// of them have ended. The contract is that of [`std::thread::scope`], and more, since coroutines can be cancelled; a plain thread may call it too.
+///
+/// - The panic of a child whose handle is joined is the joiner's business, as with std. If its handle was dropped, or is dropped without a join, nobody
+///   would see it: then `f` and the other children are cancelled at once, as by [`JoinHandle::cancel`], and when all have ended `scope`
+///   goes on with that panic. The first counts.
+/// - If `f` panics, the children are cancelled, and `scope` goes on with the panic of `f`.
+/// - If the caller is cancelled, by a [`timeout`](crate::timeout) around the scope, say, the children are cancelled as well, and waited for.
+/// - A child that was cancelled has not failed: what ends so disturbs nobody.
 ///
 /// # Panics
-/// With the panic of `f`; if a coroutine panicked whose handle was not joined; and in an async task, which cannot wait here.
+/// With the panic of `f`, or of a child whose handle was not joined.
 ///
 /// # Examples
 /// ```
@@ -74,44 +115,153 @@ where
     F: for<'scope> FnOnce(&'scope Scope<'scope, 'env>) -> T,
 {
     scheduler::assert_not_polling();
-    let state = ScopeState {
-        running: 0,
-        failed_unseen: false,
-        waiter: ptr::null(),
-    };
     let scope = Scope {
         data: ScopeData {
-            state: SpinLock::new(state),
+            state: SpinLock::new(ScopeState {
+                running: 0,
+                going_on: ptr::null(),
+                told: ptr::null(),
+                cancelled: false,
+                failure: None,
+                waiter: ptr::null(),
+            }),
+            failed: AtomicBool::new(false),
+            caller: Caller::current(),
         },
         scope: PhantomData,
         env: PhantomData,
     };
-    let result = panic::catch_unwind(AssertUnwindSafe(|| f(&scope)));
+    let data = &scope.data;
+    let body = || Level::flagged(&data.failed).run(|| f(&scope));
+    let result = panic::catch_unwind(AssertUnwindSafe(body));
+    if result.is_err() {
+        data.cancel_children();
+    }
     // To unwind out of here would free what the children borrow.
-    let failed = allow_suspension(|| scope.data.wait());
-    match result {
-        Err(payload) => panic::resume_unwind(payload),
-        Ok(_) if failed => panic!("a scoped coroutine panicked"),
-        Ok(value) => value,
+    let cut_short = allow_suspension(|| data.wait());
+    let failure = data.state.lock().failure.take();
+    match (result, failure) {
+        (Err(payload), Some(failure)) if levels::is_cancellation(&*payload) => {
+            forget_payload(payload);
+            panic::resume_unwind(failure)
+        }
+        (Err(payload), failure) => {
+            if let Some(failure) = failure {
+                forget_payload(failure);
+            }
+            panic::resume_unwind(payload)
+        }
+        (Ok(_), Some(failure)) => panic::resume_unwind(failure),
+        (Ok(value), None) => {
+            if let Some(limit) = cut_short {
+                limit.expired();
+            }
+            match value {
+                Some(value) => value,
+                None => unreachable!("the closure is cut short by a failure only"),
+            }
+        }
     }
 }
 
 impl ScopeData {
-    /// Waits until no child runs any more. Returns whether one failed unseen.
-    fn wait(&self) -> bool {
-        let mut state = self.state.lock();
-        if state.running != 0 {
-            drop(state);
+    /// Waits until no child runs any more. If the caller was cancelled meanwhile, and so the children too, returns the limit of its wait.
+    fn wait(&self) -> Option<Limit> {
+        let mut cut_short = None;
+        let mut limit = Limit::new(None);
+        while self.state.lock().running != 0 {
             let signal = Signal::new();
-            state = self.state.lock();
-            if state.running != 0 {
+            {
+                let mut state = self.state.lock();
+                if state.running == 0 {
+                    break;
+                }
                 state.waiter = &raw const signal;
-                drop(state);
-                signal.wait();
-                state = self.state.lock();
+            }
+            let withdraw =
+                || !std::mem::replace(&mut self.state.lock().waiter, ptr::null()).is_null();
+            if !limit.wait(&signal, withdraw) {
+                self.cancel_children();
+                cut_short = Some(std::mem::replace(&mut limit, Limit::masked(None)));
             }
         }
-        state.failed_unseen
+        cut_short
+    }
+
+    /// Cancels the children that run, and those to come.
+    #[cold]
+    fn cancel_children(&self) {
+        self.state.lock().cancelled = true;
+        loop {
+            let mut state = self.state.lock();
+            // SAFETY: a linked child stays on its stack until it has unlinked itself, under the lock.
+            let Some(link) = (unsafe { state.going_on.as_ref() }) else {
+                return;
+            };
+            state.unlink(link);
+            link.told.set(true);
+            state.link(link);
+            let child = Coroutine::from_running(link.task);
+            drop(state);
+            // Without the lock: it may wake a worker.
+            child.task().cancel();
+        }
+    }
+
+    /// A child has failed, and has not been counted down.
+    #[cold]
+    fn fail(&self, payload: Payload) {
+        if payload.is::<Cancelled>() {
+            forget_payload(payload);
+            return;
+        }
+        {
+            let mut state = self.state.lock();
+            if state.failure.is_some() {
+                drop(state);
+                forget_payload(payload);
+                return;
+            }
+            state.failure = Some(payload);
+        }
+        self.failed.store(true, Ordering::SeqCst);
+        // SAFETY: the caller is in `scope`, and does not leave it before this child was counted down, or before its handle, which borrows
+        // the scope, is gone.
+        unsafe { self.caller.interrupt() };
+        self.cancel_children();
+    }
+}
+
+impl ScopeState {
+    fn list(&mut self, told: bool) -> &mut *const Link {
+        if told {
+            &mut self.told
+        } else {
+            &mut self.going_on
+        }
+    }
+
+    fn link(&mut self, link: &Link) {
+        let list = self.list(link.told.get());
+        link.prev.set(ptr::null());
+        link.next.set(*list);
+        // SAFETY: what is linked is alive.
+        if let Some(next) = unsafe { list.as_ref() } {
+            next.prev.set(link);
+        }
+        *list = link;
+    }
+
+    fn unlink(&mut self, link: &Link) {
+        // SAFETY: what is linked is alive.
+        let (next, prev) = unsafe { (link.next.get().as_ref(), link.prev.get().as_ref()) };
+        match prev {
+            Some(prev) => prev.next.set(link.next.get()),
+            None => *self.list(link.told.get()) = link.next.get(),
+        }
+        if let Some(next) = next {
+            next.prev.set(link.prev.get());
+        }
     }
 }
 
@@ -128,19 +278,59 @@ impl<F: FnOnce() -> T, T> Body for Scoped<F> {
     type Output = T;
     type Epilogue = Child;
     fn split(self) -> (impl FnOnce() -> T, Child) {
-        (self.f, self.child)
+        let data = self.child.0;
+        // SAFETY: the scope does not end before this child has been counted down.
+        let f = move || run_linked(unsafe { &*data }, self.f);
+        (f, self.child)
     }
 }
 
+/// Runs a child's closure, or not, if the scope was cancelled before.
+fn run_linked<T>(data: &ScopeData, f: impl FnOnce() -> T) -> T {
+    struct Linked<'a>(&'a ScopeData, &'a Link);
+    impl Drop for Linked<'_> {
+        fn drop(&mut self) {
+            self.0.state.lock().unlink(self.1);
+        }
+    }
+    let Some(task) = Worker::current().and_then(Worker::running) else {
+        unreachable!("a coroutine runs on a worker");
+    };
+    let link = Link {
+        task,
+        told: Cell::new(false),
+        next: Cell::new(ptr::null()),
+        prev: Cell::new(ptr::null()),
+        _pinned: PhantomPinned,
+    };
+    let cancelled = {
+        let mut state = data.state.lock();
+        link.told.set(state.cancelled);
+        state.link(&link);
+        state.cancelled
+    };
+    let _linked = Linked(data, &link);
+    if cancelled {
+        task.cancel();
+        Limit::check();
+    }
+    f()
+}
+
 impl Epilogue for Child {
-    fn finish(self, failed_unseen: bool) {
-        // SAFETY: the scope does not end before this child has been counted down, and the lock was given up after that.
+    fn failed_unseen(&self, payload: Payload) {
+        // SAFETY: the scope does not end before this child has been counted down.
+        unsafe { &*self.0 }.fail(payload);
+    }
+
+    fn finish(self) {
+        // SAFETY: as above, and the lock was given up after that.
         let mut state = unsafe { &*self.0 }.state.lock();
         state.running -= 1;
-        state.failed_unseen |= failed_unseen;
         if state.running == 0 && !state.waiter.is_null() {
+            let waiter = std::mem::replace(&mut state.waiter, ptr::null());
             // SAFETY: the scope's end waits for this, and takes the lock before its signal goes.
-            unsafe { Signal::notify(state.waiter) };
+            unsafe { Signal::notify(waiter) };
         }
     }
 }
@@ -208,7 +398,7 @@ impl<T> ScopedJoinHandle<'_, T> {
     /// Waits for the coroutine and returns what its closure returned.
     ///
     /// # Errors
-    /// As [`JoinHandle::join`]. A panic that is seen here does not make the scope panic.
+    /// As [`JoinHandle::join`]. A panic that is seen here is not the scope's business any more.
     pub fn join(self) -> Result<T, Box<dyn Any + Send + 'static>> {
         // Takes the handle out past the destructor below, which is for handles that were not joined.
         let this = std::mem::ManuallyDrop::new(self);
@@ -241,8 +431,8 @@ impl<T> ScopedJoinHandle<'_, T> {
 
 impl<T> Drop for ScopedJoinHandle<'_, T> {
     fn drop(&mut self) {
-        if self.handle.detach() {
-            self.data.state.lock().failed_unseen = true;
+        if let Some(payload) = self.handle.detach() {
+            self.data.fail(payload);
         }
     }
 }

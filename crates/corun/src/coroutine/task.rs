@@ -176,13 +176,19 @@ pub(crate) trait Body {
 }
 
 pub(crate) trait Epilogue {
-    /// `failed_unseen`: the coroutine panicked, and no handle is left that could tell anyone.
-    fn finish(self, failed_unseen: bool);
+    /// The coroutine has panicked, and no handle is left that could tell anyone. Runs in the coroutine, before `finish`.
+    fn failed_unseen(&self, payload: Box<dyn Any + Send>);
+    /// Nothing of the coroutine is left.
+    fn finish(self);
 }
 
 impl Epilogue for () {
+    fn failed_unseen(&self, payload: Box<dyn Any + Send>) {
+        abort_on_panic(|| drop(payload));
+    }
+
     #[inline(always)]
-    fn finish(self, _: bool) {}
+    fn finish(self) {}
 }
 
 /// The body of an ordinary coroutine.
@@ -673,7 +679,6 @@ impl<B: Body> Table<B> {
     /// # Safety
     /// The body must have been taken out of the stage, and the scheduler's reference be given up by this call.
     unsafe fn end(task: TaskRef, outcome: Outcome<B::Output>, epilogue: B::Epilogue) {
-        let failed = outcome.is_err();
         if task.header().id.load(Ordering::Relaxed) & COUNTED != 0 {
             Worker::uncount_cancellation();
         }
@@ -684,11 +689,14 @@ impl<B: Body> Table<B> {
         let unseen = complete(task, end);
         if unseen {
             // SAFETY: the handle is gone and has left the result to this coroutine.
-            abort_on_panic(|| unsafe { ManuallyDrop::drop(&mut (*stage).done) });
+            match unsafe { ManuallyDrop::take(&mut (*stage).done) } {
+                Ok(value) => abort_on_panic(|| drop(value)),
+                Err(payload) => epilogue.failed_unseen(*payload),
+            }
         }
         Worker::leave_seat(task);
         task.release();
-        epilogue.finish(unseen && failed);
+        epilogue.finish();
     }
 
     unsafe fn dealloc(task: NonNull<Header>) {

@@ -54,7 +54,8 @@ impl From<Elapsed> for io::Error {
 /// - `catch_unwind` inside of `f` does not save it: the next wait unwinds again.
 /// - Timeouts may be nested. The earliest deadline counts, and each timeout reports its own.
 /// - A coroutine that is being joined goes on; only the join is given up. A [`scope`](crate::scope) is never left before its children have
-///   ended, and a closure that runs in [`blocking`](crate::blocking) is waited for, as both may borrow. The children are not cut short.
+///   ended, and a closure that runs in [`blocking`](crate::blocking) is waited for, as both may borrow. The children
+///   of a scope are cancelled.
 /// - In a program that is compiled with `panic = "abort"` nothing can unwind. Only waits of sockets end then, with an error of kind
 ///   [`TimedOut`](io::ErrorKind::TimedOut); `f` returns what it makes of that.
 ///
