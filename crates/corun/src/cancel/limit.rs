@@ -19,6 +19,7 @@
 //!
 //! Tests: `tests/time/timeout_*.rs`, `tests/time_timeout_unwinding.rs`, `tests/cancel_*.rs`.
 
+use std::cell::Cell;
 use std::io;
 use std::thread;
 use std::time::Instant;
@@ -37,6 +38,8 @@ pub(crate) struct Limit {
     deadline: Option<Instant>,
     /// A cancellation may end the wait: it is no destructor's, say.
     open: bool,
+    /// The caller may have been cancelled: it is inside of something, or an earlier wait within this limit was cut short.
+    look: Cell<bool>,
     /// A plain thread waits, inside of some level.
     of_thread: bool,
 }
@@ -66,6 +69,7 @@ impl Limit {
             Some(around) => Limit {
                 deadline: [own, around.earliest()].into_iter().flatten().min(),
                 open: true,
+                look: Cell::new(true),
                 of_thread: around.is_thread(),
             },
         }
@@ -77,6 +81,7 @@ impl Limit {
         Limit {
             deadline: own,
             open: false,
+            look: Cell::new(false),
             of_thread: false,
         }
     }
@@ -104,12 +109,18 @@ impl Limit {
     /// lock, and says whether it was still there: if not, somebody has decided to notify it.
     #[inline(always)]
     pub(crate) fn wait(&self, signal: &Signal, withdraw: impl FnOnce() -> bool) -> bool {
-        self.wait_for(signal) || (!withdraw() && signal.settle())
+        self.wait_for(signal) || self.end_early(signal, withdraw)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn end_early(&self, signal: &Signal, withdraw: impl FnOnce() -> bool) -> bool {
+        self.look.set(true);
+        !withdraw() && signal.settle()
     }
 
     #[inline(always)]
     fn wait_for(&self, signal: &Signal) -> bool {
-        // At each wait: it may be the second one within the same limit.
         if self.is_over() {
             return signal.decline();
         }
@@ -129,6 +140,7 @@ impl Limit {
         let deadline = self.deadline.map_or(time, |deadline| deadline.min(time));
         Limit {
             deadline: Some(deadline),
+            look: self.look.clone(),
             ..*self
         }
         .sleep();
@@ -143,7 +155,9 @@ impl Limit {
     /// Was it?
     #[inline(always)]
     pub(crate) fn is_over(&self) -> bool {
-        self.open && Surroundings::of_caller().is_some_and(|around| around.is_cancelled())
+        self.open
+            && self.look.get()
+            && Surroundings::of_caller().is_some_and(|around| around.is_cancelled())
     }
 
     /// To be called when the wait has ended without a notification, the node is in no list and nothing was handed over: unwinds if a level is

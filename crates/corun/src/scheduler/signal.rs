@@ -246,12 +246,19 @@ impl Signal {
 
     /// As `wait_until`; with `open`, [`interrupt`](Signal::interrupt) may end it as well. A sole signal that was cut short so has to be settled, unless
     /// the waiter has taken its node out of its list itself.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn wait_within(&self, deadline: Option<Instant>, open: bool) -> bool {
-        let Some(deadline) = deadline else {
-            self.wait_open(open);
-            return !self.was_cut_short();
-        };
+        match deadline {
+            None => {
+                self.wait_open(open);
+                !self.was_cut_short()
+            }
+            Some(deadline) => self.wait_timed(deadline, open),
+        }
+    }
+
+    #[inline(never)]
+    fn wait_timed(&self, deadline: Instant, open: bool) -> bool {
         match Worker::suspendable() {
             Some(worker) if !self.shared.is_null() => {
                 if self.is_notified() {
