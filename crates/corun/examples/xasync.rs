@@ -1,4 +1,4 @@
-//! Start now, wait only when the value is needed: `xasync` and `xawait` in a dozen lines, with no function colour anywhere.
+//! Start now, wait only when the value is needed: `xasync` and `xawait`, with no function colour anywhere.
 //!
 //! ```text
 //! cargo run --release --example xasync
@@ -8,24 +8,8 @@ use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use corun::JoinHandle;
 use corun::net::{TcpListener, TcpStream};
-
-/// A call that has been started and whose result has not been asked for.
-struct Frame<T>(JoinHandle<T>);
-
-/// Starts `f` at once and goes on.
-fn xasync<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> Frame<T> {
-    Frame(corun::spawn(f))
-}
-
-/// Waits, if it must, for the result. A panic in the call goes on here, as if the call had been made here.
-fn xawait<T>(frame: Frame<T>) -> T {
-    frame
-        .0
-        .join()
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-}
+use corun::{xasync, xawait};
 
 /// An ordinary function: it neither knows nor cares that it may run beside others.
 fn ask(service: SocketAddr, question: &str) -> io::Result<String> {

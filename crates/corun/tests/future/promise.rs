@@ -147,6 +147,32 @@ fn many_wait_in_all_the_ways_there_are() {
     });
 }
 
+/// Kept and waited for by tasks without a stack, in a row of which each waits for the one before.
+#[test]
+fn async_tasks_keep_promises_and_wait_for_them() {
+    const TASKS: u64 = 200;
+    for workers in [1, 2, 8] {
+        let runtime = corun::Runtime::builder().workers(workers).build().unwrap();
+        let last = runtime.block_on(|| {
+            let (first, mut before): Pair = promise();
+            let mut tasks = Vec::new();
+            for _ in 0..TASKS {
+                let (promise, future): Pair = promise();
+                let value = std::mem::replace(&mut before, future).map(|n| n + 1);
+                tasks.push(corun::spawn_async(async move {
+                    promise.resolve(value.await.unwrap());
+                }));
+            }
+            first.resolve(0);
+            for task in tasks {
+                task.join().unwrap();
+            }
+            before.wait().unwrap()
+        });
+        assert_eq!(last, TASKS);
+    }
+}
+
 #[test]
 fn a_wait_may_have_a_limit() {
     everywhere(|_| {
