@@ -12,9 +12,7 @@ use std::future::Future;
 use std::marker::PhantomPinned;
 use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
 
 use futures_core::stream::{FusedStream, Stream};
 
@@ -23,11 +21,9 @@ use super::error::{RecvError, SendError};
 use super::receiver::{Receiver, Source, instant};
 use super::sender::Sender;
 use super::waiter::{Role, State, Waiter};
-use crate::coroutine::{Coroutine, park_timeout, spawn};
 use crate::scheduler;
-use crate::scheduler::lock::SpinLock;
 use crate::scheduler::signal::Signal;
-use crate::time::now;
+use crate::time::{Sleep, sleep_until_async};
 
 /// A node, and its signal, to which it points: made in its place.
 struct Node {
@@ -101,7 +97,8 @@ impl<T> Spot<T> {
 pub struct RecvFuture<'a, T> {
     receiver: &'a Receiver<T>,
     spot: Spot<T>,
-    alarm: Option<Alarm>,
+    /// Until the next message of a clock.
+    sleep: Option<Sleep>,
 }
 
 // SAFETY: the node is used by others under the channel's lock, and messages move between threads.
@@ -145,7 +142,7 @@ impl<T> Receiver<T> {
         RecvFuture {
             receiver: self,
             spot: Spot::new(MaybeUninit::uninit()),
-            alarm: None,
+            sleep: None,
         }
     }
 
@@ -189,23 +186,31 @@ impl<T> RecvFuture<'_, T> {
         })
     }
 
-    fn poll_clock(&mut self, waker: &Waker) -> Poll<Result<T, RecvError>> {
+    fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, RecvError>> {
         let Source::Clock(clock) = self.receiver.source() else {
             unreachable!("called for clocks only");
         };
         loop {
             if let Ok(now) = clock.try_recv() {
-                self.alarm = None;
+                self.sleep = None;
                 // SAFETY: the messages of a clock are instants.
                 return Poll::Ready(Ok(unsafe { instant(now) }));
             }
             let Some(due) = clock.due() else {
                 return Poll::Pending;
             };
-            match &self.alarm {
-                Some(alarm) if alarm.is_set_for(due, waker) => return Poll::Pending,
-                _ => self.alarm = Some(Alarm::new(due, waker)),
+            // The clock of one that ticks goes on when somebody else has had the tick.
+            if self.sleep.as_ref().and_then(Sleep::deadline) != Some(due) {
+                self.sleep = Some(sleep_until_async(due));
             }
+            let Some(sleep) = &mut self.sleep else {
+                unreachable!("just made");
+            };
+            // SAFETY: the future is pinned, and what sleeps in it is dropped in its place.
+            if unsafe { Pin::new_unchecked(sleep) }.poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            self.sleep = None;
         }
     }
 }
@@ -221,7 +226,7 @@ impl<T> Future for RecvFuture<'_, T> {
         let this = unsafe { self.get_unchecked_mut() };
         match this.receiver.source() {
             Source::Chan(chan) => this.poll_chan(chan, cx.waker()),
-            Source::Clock(_) => this.poll_clock(cx.waker()),
+            Source::Clock(_) => this.poll_clock(cx),
             Source::Never => Poll::Pending,
         }
     }
@@ -373,56 +378,6 @@ impl<T> Stream for Messages<'_, T> {
 impl<T> FusedStream for Messages<'_, T> {
     fn is_terminated(&self) -> bool {
         self.ended
-    }
-}
-
-/// Wakes a task at a time. Other executors have no timers that we know of, so a coroutine waits for the time.
-struct Alarm {
-    due: Instant,
-    /// Empty once nobody is to be woken any more.
-    waker: Arc<SpinLock<Option<Waker>>>,
-    coroutine: Coroutine,
-}
-
-impl Alarm {
-    fn new(due: Instant, waker: &Waker) -> Alarm {
-        let waker = Arc::new(SpinLock::new(Some(waker.clone())));
-        let to_wake = Arc::clone(&waker);
-        let sleeper = spawn(move || {
-            loop {
-                let left = due.saturating_duration_since(now());
-                if left.is_zero() {
-                    break;
-                }
-                park_timeout(left);
-                if to_wake.lock().is_none() {
-                    return;
-                }
-            }
-            let waker = to_wake.lock().take();
-            if let Some(waker) = waker {
-                waker.wake();
-            }
-        });
-        Alarm {
-            due,
-            waker,
-            coroutine: sleeper.coroutine().clone(),
-        }
-    }
-
-    /// Will it wake this task at this time?
-    fn is_set_for(&self, due: Instant, waker: &Waker) -> bool {
-        let known = self.waker.lock();
-        self.due == due && known.as_ref().is_some_and(|known| known.will_wake(waker))
-    }
-}
-
-impl Drop for Alarm {
-    fn drop(&mut self) {
-        let waker = self.waker.lock().take();
-        drop(waker);
-        self.coroutine.unpark();
     }
 }
 

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::block::TaskWaiter;
+use crate::scheduler;
 
 pub(super) mod sealed {
     use crate::future::block::Handle;
@@ -44,6 +45,9 @@ impl<S: Source> std::future::Future for Waiting<S> {
     type Output = S::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<S::Output> {
+        if !scheduler::may_go_on(cx.waker()) {
+            return Poll::Pending;
+        }
         // SAFETY: only the waiter must not move, and it does not.
         let this = unsafe { self.get_unchecked_mut() };
         let Some(source) = &this.source else {

@@ -21,10 +21,10 @@ use std::time::{Duration, Instant};
 use super::timers::TimerId;
 use super::{Elapsed, now};
 use crate::runtime;
-use crate::scheduler::Scheduler;
 use crate::scheduler::shared::Shared;
 use crate::scheduler::signal::Signal;
 use crate::scheduler::worker::Worker;
+use crate::scheduler::{self, Scheduler};
 
 /// A future that is ready after `duration`, and not before: [`sleep`](crate::sleep) for async tasks, on corun or any other executor.
 ///
@@ -145,6 +145,9 @@ impl Future for Sleep {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if !scheduler::may_go_on(cx.waker()) {
+            return Poll::Pending;
+        }
         // SAFETY: the alarm is not moved while it is in a heap.
         let this = unsafe { self.get_unchecked_mut() };
         if this.elapsed {
