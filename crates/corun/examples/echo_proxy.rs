@@ -6,9 +6,9 @@
 //! ```
 //!
 //! Back-pressure needs no code of its own: a direction reads only after everything it read before has been written. While its reader
-//! is slow, the coroutine is parked in `write_all`, the kernel's buffers fill up, and TCP tells the sender to wait.
+//! is slow, the coroutine is parked in `copy`, the kernel's buffers fill up, and TCP tells the sender to wait.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{Shutdown, SocketAddr, ToSocketAddrs};
 use std::process::exit;
 use std::time::Duration;
@@ -74,25 +74,13 @@ fn proxy(client: &TcpStream, upstream: SocketAddr) -> io::Result<()> {
 
 /// One direction. An end of the stream is passed on as such, and the other direction goes on; an error ends both.
 fn relay(from: &TcpStream, to: &TcpStream) {
-    let end = match copy(from, to) {
-        Ok(()) => to.shutdown(Shutdown::Write),
+    let end = match corun::io::copy(from, to) {
+        Ok(_) => to.shutdown(Shutdown::Write),
         Err(error) => Err(error),
     };
     if end.is_err() {
         // Wakes the other direction, wherever it waits. Either side may be gone already; that is no news.
         let _ = from.shutdown(Shutdown::Both);
         let _ = to.shutdown(Shutdown::Both);
-    }
-}
-
-fn copy(mut from: &TcpStream, mut to: &TcpStream) -> io::Result<()> {
-    let mut buffer = vec![0; 16 * 1024];
-    loop {
-        match from.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(n) => to.write_all(&buffer[..n])?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
     }
 }

@@ -43,6 +43,7 @@ mod coroutine;
 pub mod future;
 mod group;
 mod inspect;
+pub mod io;
 pub mod net;
 mod platform;
 mod primitive;

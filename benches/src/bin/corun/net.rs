@@ -43,12 +43,7 @@ pub fn proxy(upstream: u16) {
 }
 
 /// Copies one direction until it ends.
-fn pump(mut from: &TcpStream, mut to: &TcpStream) {
-    let mut buffer = [0; BUFFER];
-    while let Ok(length @ 1..) = from.read(&mut buffer) {
-        if to.write_all(&buffer[..length]).is_err() {
-            break;
-        }
-    }
+fn pump(from: &TcpStream, to: &TcpStream) {
+    let _ = corun::io::copy(from, to);
     let _ = to.shutdown(Shutdown::Write);
 }

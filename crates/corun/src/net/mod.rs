@@ -53,6 +53,7 @@ mod asynchronous;
 mod backoff;
 mod connect;
 mod convert;
+pub(crate) mod copy;
 #[cfg(feature = "futures-io")]
 mod futures_io;
 mod socket;

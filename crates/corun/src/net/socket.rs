@@ -1,20 +1,25 @@
 //! What all sockets have in common: the socket of std in non-blocking mode, and a way to wait for it.
 
 use std::io;
+use std::ptr;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use crate::cancel::limit::Limit;
 use crate::reactor::{self, Direction, Limits, Operation, Source};
+use crate::scheduler::run_queue::prefetch;
+use crate::scheduler::safepoint;
 
 /// The methods that the sockets of std share without a trait.
-pub(super) trait StdSocket: reactor::Socket + Sized {
+pub trait StdSocket: reactor::Socket + Sized {
     fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()>;
     fn try_clone(&self) -> io::Result<Self>;
     /// For reading and writing.
     fn timeouts(&self) -> [Option<Duration>; 2];
 }
 
-pub(super) struct Socket<S> {
+#[repr(align(32))]
+pub struct Socket<S> {
     // Fields are dropped in this order: it must leave the reactor before the descriptor is closed.
     source: Source,
     pub(super) limits: Limits,
@@ -136,6 +141,54 @@ impl<S: StdSocket> Socket<S> {
             short,
             operation,
         )
+    }
+
+    /// For a coroutine that mostly has to wait: reads when there is something to read. `None`: the limit came first.
+    #[inline(always)]
+    pub(super) fn read_when_ready<T>(
+        &self,
+        short: impl Fn(&T) -> bool,
+        operation: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<Option<T>> {
+        let limit = Limit::for_io(self.limits.deadline(Direction::Read));
+        let result =
+            self.source
+                .run_when_ready(&self.inner, Direction::Read, &limit, short, operation);
+        safepoint();
+        result
+    }
+
+    /// To be called after that: the worker may have been too busy to look for events, so one attempt is left.
+    pub(super) fn read_at_last<T>(
+        &self,
+        operation: impl FnOnce() -> io::Result<T>,
+    ) -> io::Result<T> {
+        let result = operation();
+        if matches!(&result, Err(error) if error.kind() == io::ErrorKind::WouldBlock) {
+            Limit::for_io(None).expired_io()?;
+        }
+        result
+    }
+
+    /// Writes what goes without waiting. `None`: nothing, or others wait to write.
+    #[inline(always)]
+    pub(super) fn write_at_once(
+        &self,
+        offered: usize,
+        mut operation: impl FnMut() -> io::Result<usize>,
+    ) -> Option<io::Result<usize>> {
+        let short = |count: &usize| *count != 0 && *count < offered;
+        self.source
+            .attempt(Direction::Write, &short, &mut operation)
+    }
+
+    /// Has the cache fetch what an operation will touch. Takes what the last such call returned, or zero.
+    #[inline(always)]
+    pub(super) fn prefetch(&self, hint: usize) -> usize {
+        prefetch(ptr::from_ref(self).addr());
+        let hint = if hint == 0 { self.source.hint() } else { hint };
+        prefetch(hint);
+        hint
     }
 
     /// `read` as a future: for any executor, without time limits, and never "would block".

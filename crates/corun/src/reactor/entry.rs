@@ -127,6 +127,17 @@ impl Seen {
     }
 }
 
+/// The state after a turn; `drained`: its operation has left nothing of what there was to do when it looked.
+#[inline(always)]
+fn end_of_turn(state: u32, direction: Direction, drained: Option<Seen>) -> u32 {
+    match drained {
+        Some(seen) if seen.is_recent(state) && seen.0 & Ready::UNUSUAL.0 == 0 => {
+            state & !(direction.ready() | direction.turn())
+        }
+        _ => state & !direction.turn(),
+    }
+}
+
 /// What a request touches lies in the first cache line.
 #[repr(C, align(64))]
 pub(super) struct Entry {
@@ -199,14 +210,25 @@ impl Locked<'_> {
 
     #[inline]
     fn hand_on_all(&mut self) -> [Calls; 2] {
-        [Direction::Read, Direction::Write].map(|direction| {
-            let waits = self.state & (direction.queued() | direction.herd()) != 0;
-            if waits && self.state & direction.turn() == 0 {
-                self.hand_on(direction)
-            } else {
-                Calls::NONE
-            }
-        })
+        let reading = self.hand_on_if_free(Direction::Read);
+        let writing = self.hand_on_if_free(Direction::Write);
+        [reading, writing]
+    }
+
+    #[inline(always)]
+    fn hand_on_if_free(&mut self, direction: Direction) -> Calls {
+        if self.needs_hand_on(direction) {
+            self.hand_on(direction)
+        } else {
+            Calls::NONE
+        }
+    }
+
+    /// Somebody waits, and nobody has the turn.
+    #[inline(always)]
+    fn needs_hand_on(&self, direction: Direction) -> bool {
+        let waits = self.state & (direction.queued() | direction.herd()) != 0;
+        waits && self.state & direction.turn() == 0
     }
 
     /// Gives the turn, which is free or the caller's, to the first waiter, if there is something to do for him; if nobody waits for it, calls
@@ -257,6 +279,7 @@ impl Locked<'_> {
     }
 
     #[cold]
+    #[inline(never)]
     fn settle_with(&mut self, reactor: &Arc<Reactor>) -> io::Result<()> {
         reactor.adopt(self.entry)?;
         self.entry.home.set(Some(Arc::clone(reactor)));
@@ -305,6 +328,7 @@ impl Entry {
 
     /// What the lock guards takes a few instructions, and at times a system call.
     #[cold]
+    #[inline(never)]
     fn wait_for_lock(&self, spins: &mut u32) -> u32 {
         *spins += 1;
         if *spins < 64 {
@@ -414,9 +438,17 @@ impl Entry {
         if !noted {
             let mut locked = self.lock();
             locked.note(ready);
-            let calls = locked.hand_on_all();
-            drop(locked);
-            calls.into_iter().for_each(Calls::wake);
+            if locked.needs_hand_on(Direction::Write) {
+                let [reading, writing] = locked.hand_on_all();
+                drop(locked);
+                reading.wake();
+                writing.wake();
+            } else {
+                // Mostly one reads and nobody waits to write.
+                let reading = locked.hand_on_if_free(Direction::Read);
+                drop(locked);
+                reading.wake();
+            }
         }
     }
 
@@ -431,7 +463,7 @@ impl Entry {
     ///
     /// # Safety
     /// A linked waiter must stay where it is until it was notified or `dequeue` was called.
-    #[inline]
+    #[inline(always)]
     pub(super) unsafe fn enqueue(
         &self,
         direction: Direction,
@@ -464,7 +496,7 @@ impl Entry {
 
     /// # Safety
     /// As for `enqueue`.
-    #[inline]
+    #[inline(always)]
     unsafe fn link(
         &self,
         locked: &mut Locked<'_>,
@@ -558,22 +590,23 @@ impl Entry {
     }
 
     /// Ends a turn.
-    #[inline]
+    #[inline(always)]
     pub(super) fn release(&self, direction: Direction, drained: Option<Seen>) {
-        let drained = drained.filter(|seen| seen.0 & Ready::UNUSUAL.0 == 0);
-        let end = |state: u32| match drained {
-            Some(seen) if seen.is_recent(state) => state & !(direction.ready() | direction.turn()),
-            _ => state & !direction.turn(),
-        };
         let others = direction.queued() | direction.herd();
-        let alone = self.update(|state| (state & others == 0).then(|| end(state)));
+        let alone = self
+            .update(|state| (state & others == 0).then(|| end_of_turn(state, direction, drained)));
         if !alone {
-            let mut locked = self.lock();
-            locked.state = end(locked.state);
-            let calls = locked.hand_on(direction);
-            drop(locked);
-            calls.wake();
+            self.release_to_others(direction, drained);
         }
+    }
+
+    #[inline(never)]
+    fn release_to_others(&self, direction: Direction, drained: Option<Seen>) {
+        let mut locked = self.lock();
+        locked.state = end_of_turn(locked.state, direction, drained);
+        let calls = locked.hand_on(direction);
+        drop(locked);
+        calls.wake();
     }
 
     /// Where the first waiter of a direction lies, as a hint of what a dispatch will touch.

@@ -26,6 +26,7 @@ impl<'a> Turn<'a> {
     }
 
     /// Waits until the operation may be tried (again). `None`: the limit came first.
+    #[inline(always)]
     pub(super) fn wait(&mut self, limit: &Limit) -> io::Result<Option<Seen>> {
         let Turn {
             entry, direction, ..
@@ -45,7 +46,7 @@ impl<'a> Turn<'a> {
     }
 
     /// The operation is done; `drained` if it returned a short count.
-    #[inline]
+    #[inline(always)]
     pub(super) fn finish(self, drained: Option<Seen>) {
         if self.mine {
             self.entry.release(self.direction, drained);

@@ -6,6 +6,7 @@ mod common;
 mod asynchronous;
 mod connect;
 mod convert;
+mod copy;
 mod datagrams;
 mod echo;
 mod endings;
