@@ -207,7 +207,7 @@ fn very_many_are_counted_and_some_listed() {
     }
     let error = runtime.shutdown(SHORT).unwrap_err();
     assert_eq!(error.unfinished_coroutines(), 3000);
-    assert!((512..=1024).contains(&error.unfinished().len()));
+    assert!((512..3000).contains(&error.unfinished().len()));
     assert!(error.to_string().contains("more coroutines"));
 }
 
