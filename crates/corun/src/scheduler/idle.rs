@@ -206,10 +206,11 @@ impl Worker {
 
     /// Takes half of what came from outside, as of another worker's list: to go to the common one for each takes longer than to run it.
     fn take_injected(&self) -> Option<TaskRef> {
-        self.shared
-            .scheduler
-            .injected
-            .steal_half(&self.shared.spawned)
+        let (scheduler, own) = (&*self.shared.scheduler, &self.shared.spawned);
+        if scheduler.worker_count() == 1 {
+            return scheduler.injected.take_all(own);
+        }
+        scheduler.injected.steal_half(own)
     }
 
     /// Takes half of the unstarted coroutines of some other worker: one on the same memory node if possible, as the closures lie there;

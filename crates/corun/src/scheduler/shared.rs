@@ -66,7 +66,9 @@ impl Drop for Shared {
     }
 }
 
-/// What other threads may touch of a worker.
+/// What other threads may touch of a worker. Its own counts and lists are written all the time, so no two of them share a line, nor a pair of lines, as
+/// processors fetch these together.
+#[repr(align(128))]
 pub(crate) struct Shared {
     pub(crate) index: u32,
     pub(super) seat: &'static Seat,

@@ -186,6 +186,28 @@ impl SpawnList {
         }
     }
 
+    /// Takes everything: returns the oldest, and moves the rest to the list of the only worker. Those who push wait for a few instructions only.
+    pub(crate) fn take_all(&self, worker: &SpawnList) -> Option<TaskRef> {
+        if self.is_empty() {
+            return None;
+        }
+        let mut links = self.links.lock();
+        let first = NonNull::new(links.front).map(TaskRef);
+        (links.front, links.back) = (ptr::null_mut(), ptr::null_mut());
+        self.len.store(0, Ordering::Relaxed);
+        drop(links);
+        let after = |task: TaskRef| {
+            let next = task.header().next.load(Ordering::Relaxed);
+            NonNull::new(next.cast::<Header>()).map(TaskRef)
+        };
+        let mut next = after(first?);
+        while let Some(task) = next {
+            next = after(task);
+            worker.push_again(task);
+        }
+        first
+    }
+
     /// Refuses further tasks from now on; those in the list stay.
     pub(crate) fn close(&self) {
         self.links.lock().closed = true;

@@ -106,3 +106,42 @@ fn what_one_steals_and_one_joins_is_taken_once() {
 fn lists_with_the_same_number_are_mistaken_for_each_other() {
     each_is_taken_once(Other::Pops, 1);
 }
+
+/// A lone worker takes all of what another thread is pushing.
+#[test]
+fn what_is_pushed_while_all_is_taken_is_taken_once_and_in_order() {
+    check(3, || {
+        let (injected, own) = (Arc::new(SpawnList::new(0)), SpawnList::new(1));
+        let tasks = [task(1), task(2), task(3)];
+        let all = [tasks[0].0, tasks[1].0, tasks[2].0];
+        assert!(injected.push(all[0]).is_ok());
+        let pusher = thread::spawn({
+            let injected = Arc::clone(&injected);
+            move || all[1..].iter().for_each(|task| injected.push_again(*task))
+        });
+        let mut taken = Vec::new();
+        for _ in 0..2 {
+            taken.extend(injected.take_all(&own));
+            while let Some(task) = own.pop() {
+                taken.push(task);
+            }
+        }
+        pusher.join().unwrap();
+        taken.extend(injected.take_all(&own));
+        while let Some(task) = own.pop() {
+            taken.push(task);
+        }
+        assert!(
+            taken
+                .iter()
+                .map(|task| task.id())
+                .eq(all.iter().map(|task| task.id()))
+        );
+        assert_eq!((injected.len(), own.len()), (0, 0));
+        for (task, mut join) in tasks {
+            join.detach();
+            task.release();
+            task.release();
+        }
+    });
+}
