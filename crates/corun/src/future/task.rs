@@ -292,6 +292,10 @@ mod tests {
 
     #[test]
     fn a_task_takes_88_bytes_and_its_future() {
+        if size_of::<crate::primitive::atomic::AtomicU32>() != 4 {
+            // This is a model, whose primitives are larger.
+            return;
+        }
         assert_eq!(
             size_of::<Block<Ready<[u64; 10]>>>(),
             88 + size_of::<Ready<[u64; 10]>>()
