@@ -186,7 +186,8 @@ impl Mailbox {
 /// });
 /// for signal in &signals {
 ///     match signal {
-///         SignalKind::HANGUP => break println!("reading the configuration again"),
+///         // Time to read the configuration again.
+///         SignalKind::HANGUP => break,
 ///         other => println!("{other}"),
 ///     }
 /// }
