@@ -68,6 +68,36 @@ pub fn report_per_operation(elapsed: Duration, count: u64) {
     report(&[("ns", elapsed.as_nanos() as f64 / count as f64)]);
 }
 
+/// How long each of many cancelled tasks took to end; those that waited without a deadline, and those that slept.
+#[derive(Default)]
+pub struct Reactions([Vec<Duration>; 2]);
+
+impl Reactions {
+    /// The task was cancelled at this time, and has just been found ended.
+    pub fn ended(&mut self, asleep: bool, cancelled: Instant) {
+        self.0[usize::from(asleep)].push(cancelled.elapsed());
+    }
+
+    /// Reports the medians, and what one in a hundred exceeds.
+    ///
+    /// # Panics
+    /// If there are none.
+    pub fn report(mut self) {
+        for times in &mut self.0 {
+            times.sort_unstable();
+        }
+        let micros = |asleep: usize, percent: usize| {
+            let times = &self.0[asleep];
+            times[times.len() * percent / 100].as_nanos() as f64 / 1e3
+        };
+        report(&[
+            ("parked_us", micros(0, 50)),
+            ("asleep_us", micros(1, 50)),
+            ("p99", micros(0, 99)),
+        ]);
+    }
+}
+
 /// A stretch of time that begins when the first of many tasks enters it and ends when the last one leaves it. The tasks gather
 /// in front of it, so that what it costs to start them is not counted, in whatever order the runtime starts them.
 pub struct Stretch {

@@ -3,14 +3,15 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use corun_bench::tasks::{self, Tasks};
 use corun_bench::{
-    Args, BUFFER, Crowd, Lateness, Stretch, report, report_per_operation, report_port, timer_delays,
+    Args, BUFFER, Crowd, Lateness, Reactions, Stretch, report, report_per_operation, report_port,
+    timer_delays,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -80,8 +81,37 @@ async fn workload(name: String, mut args: Args) {
         "timers" => timers(args.next()).await,
         "echo" => echo().await,
         "proxy" => proxy(args.next()).await,
+        "cancel" => cancel(args.next()).await,
         other => panic!("no such workload: {other}"),
     }
+}
+
+async fn cancel(count: u64) {
+    let mut reactions = Reactions::default();
+    for number in 0..count {
+        let asleep = number % 2 == 1;
+        let waits = Arc::new(AtomicBool::new(false));
+        let task = tokio::spawn({
+            let waits = waits.clone();
+            async move {
+                waits.store(true, Ordering::Release);
+                if asleep {
+                    tokio::time::sleep(Duration::from_secs(1000)).await;
+                } else {
+                    std::future::pending::<()>().await;
+                }
+            }
+        });
+        while !waits.load(Ordering::Acquire) {
+            yield_now().await;
+        }
+        yield_now().await;
+        let start = Instant::now();
+        task.abort();
+        task.await.expect_err("it is cancelled");
+        reactions.ended(asleep, start);
+    }
+    reactions.report();
 }
 
 async fn yields(tasks: u64, rounds: u64) {

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use corun::{Runtime, spawn, yield_now};
 use corun_bench::tasks::{self, Tasks};
-use corun_bench::{Args, Crowd, Lateness, Stretch, report, report_per_operation, timer_delays};
+use corun_bench::{
+    Args, Crowd, Lateness, Reactions, Stretch, report, report_per_operation, timer_delays,
+};
 
 fn main() {
     let (workers, mut args) = Args::parse();
@@ -74,9 +76,32 @@ fn workload(workers: usize, name: String, mut args: Args) {
         "timers" => timers(args.next()),
         "echo" => net::echo(),
         "proxy" => net::proxy(args.next()),
+        "cancel" => cancel(args.next()),
         "named" => named::workload(workers, args),
         other => channels::workload(workers, other, args),
     }
+}
+
+fn cancel(count: u64) {
+    let mut reactions = Reactions::default();
+    for number in 0..count {
+        let asleep = number % 2 == 1;
+        let waiting = spawn(move || {
+            if asleep {
+                corun::sleep(Duration::from_secs(1000));
+            } else {
+                corun::park();
+            }
+        });
+        while waiting.coroutine().state() != corun::State::Suspended {
+            yield_now();
+        }
+        let start = Instant::now();
+        waiting.cancel();
+        waiting.join().expect_err("it is cancelled");
+        reactions.ended(asleep, start);
+    }
+    reactions.report();
 }
 
 fn yields(tasks: u64, rounds: u64) {

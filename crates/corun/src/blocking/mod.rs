@@ -22,6 +22,9 @@ pub(crate) use pool::BlockingPool;
 /// `f` may borrow from the caller: this function does not return before `f` has. It runs outside of the coroutine, so
 /// `coroutine_local!` values and [`current`](crate::current) are not those of the caller.
 ///
+/// A caller that is cancelled waits for `f` nevertheless, and is left then. One that owns all it needs can be left behind instead: let a coroutine of its own
+/// call this, and cancel the wait for that one.
+///
 /// # Panics
 /// With the payload of `f` if it panics; if no thread can be started and none lives (see [`try_blocking`]); inside
 /// [`no_suspend`](crate::no_suspend).
@@ -33,6 +36,14 @@ pub(crate) use pool::BlockingPool;
 ///     corun::blocking(|| std::fs::metadata(&name).is_ok())
 /// });
 /// assert!(coroutine.join().unwrap());
+/// ```
+///
+/// A job that goes on when nobody waits for it any more:
+/// ```
+/// use std::time::Duration;
+///
+/// let job = corun::spawn(|| corun::blocking(|| std::thread::sleep(Duration::from_millis(50))));
+/// assert!(corun::timeout(Duration::from_millis(1), || job.join()).is_err());
 /// ```
 #[track_caller]
 pub fn blocking<F, T>(f: F) -> T

@@ -472,3 +472,48 @@ fn an_async_task_loses_its_future() {
         is_left(|| corun::block_on(std::future::pending()));
     });
 }
+
+/// A blocking call may borrow, so it is waited for; who has given it to another coroutine need not.
+#[test]
+fn a_blocking_call_is_waited_for_or_left_behind() {
+    on_workers(|| {
+        let (go_on, may_go_on) = bounded::<()>(0);
+        let ended = Arc::new(AtomicBool::new(false));
+        let calling = corun::spawn({
+            let ended = Arc::clone(&ended);
+            move || {
+                corun::blocking(|| {
+                    may_go_on.recv().unwrap();
+                    ended.store(true, Ordering::SeqCst);
+                });
+                unreachable!("it is left after the call");
+            }
+        });
+        until_suspended(&calling);
+        calling.cancel();
+        corun::yield_now();
+        assert!(!calling.is_finished());
+        go_on.send(()).unwrap();
+        assert!(calling.join().unwrap_err().is::<Cancelled>());
+        assert!(ended.load(Ordering::SeqCst));
+
+        let (go_on, may_go_on) = bounded::<()>(0);
+        let (tell, told) = unbounded();
+        is_left({
+            let job = std::sync::Mutex::new(Some((may_go_on, tell)));
+            move || {
+                // The second caller finds no job, and waits all the same.
+                let Some((may_go_on, tell)) = job.lock().unwrap().take() else {
+                    return corun::park();
+                };
+                let job = corun::spawn(move || {
+                    corun::blocking(|| may_go_on.recv().unwrap());
+                    tell.send(()).unwrap();
+                });
+                drop(job.join());
+            }
+        });
+        go_on.send(()).unwrap();
+        told.recv().unwrap();
+    });
+}

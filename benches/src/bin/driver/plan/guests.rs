@@ -54,8 +54,31 @@ fn family(
     }
 }
 
+/// How soon what waits has ended once it was cancelled.
+fn cancel() -> Family {
+    Family {
+        id: "cancel",
+        title: "Cancel what waits",
+        about: "A coroutine or task waits, is cancelled, and joined: the time from the one to the other. corun unwinds a stack, tokio drops a future.",
+        kind: Kind::Process,
+        points: points(CORE_0),
+        metrics: vec![
+            lower("parked_us", "us, parked", &[Goal::Value(10.0)]),
+            lower("asleep_us", "us, asleep", &[Goal::Value(10.0)]),
+            lower("p99", "us, 99 of 100 parked", &[]),
+        ],
+        contestants: [("corun", "corun"), ("tokio mt", "tokio mt")]
+            .map(|(name, program)| Contestant {
+                name,
+                command: format!("{program} {{point}} cancel 20000"),
+            })
+            .into(),
+    }
+}
+
 pub fn families() -> Vec<Family> {
     vec![
+        cancel(),
         family(
             "async-yield",
             "Async tasks: yield",
