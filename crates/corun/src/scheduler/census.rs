@@ -24,10 +24,11 @@ use crate::inspect::unwind;
 const LISTED: usize = 512;
 
 /// Of so many of these it is told where they wait, as that takes some time.
-const SHOWN: usize = 64;
+const SHOWN: usize = 32;
 
-/// How long to wait for the answer of a worker that is not known to be kept by a coroutine, which it is after some 30 ms.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long to wait for the answer of a worker that is not known to be kept by a coroutine. Where the watch thread can find that out, it takes it some 30 ms;
+/// who takes longer without that has few turns on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(if cfg!(target_os = "linux") { 5 } else { 1 });
 
 /// A coroutine, and what it was doing.
 #[derive(Clone)]
