@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::common::everywhere;
 use corun::{
@@ -188,14 +188,13 @@ fn the_first_error_ends_the_others_and_is_returned() {
 #[test]
 fn a_timeout_around_a_group_ends_it() {
     everywhere(|_| {
-        let ended = AtomicUsize::new(0);
-        let started = Instant::now();
+        let live = AtomicUsize::new(0);
         for wait in [true, false] {
             let late = timeout(Duration::from_millis(10), || {
                 task_group(|group| {
                     for _ in 0..3 {
                         group.spawn(|| {
-                            let _counts = Counts(&ended);
+                            let _live = Undo::of(&live);
                             corun::sleep(NEVER);
                         });
                     }
@@ -205,9 +204,44 @@ fn a_timeout_around_a_group_ends_it() {
                 })
             });
             assert!(late.is_err());
+            assert_eq!(count(&live), 0);
         }
-        assert_eq!(count(&ended), 6);
-        assert!(started.elapsed() < NEVER);
+    });
+}
+
+/// In whatever group the coroutine waits when its handle cancels it, and wherever in that.
+#[test]
+fn who_is_cancelled_in_a_group_leaves_nobody_behind() {
+    everywhere(|_| {
+        for kind in 0..4 {
+            let live = Arc::new(AtomicUsize::new(0));
+            let (started, running) = corun::channel::bounded(0);
+            let caller = corun::spawn({
+                let live = Arc::clone(&live);
+                move || {
+                    let work = || {
+                        let _live = Undo::of(&live);
+                        started.send(()).unwrap();
+                        corun::sleep(NEVER);
+                    };
+                    match kind {
+                        0 => task_group(|group| {
+                            group.spawn(work);
+                            group.spawn(work);
+                        }),
+                        1 => drop(join!(work(), work())),
+                        2 => race!(work(), work()),
+                        _ => drop(map_concurrent(0..100, 2, |_| work())),
+                    }
+                }
+            });
+            running.recv().unwrap();
+            running.recv().unwrap();
+            caller.cancel();
+            let payload = caller.join().unwrap_err();
+            assert!(payload.is::<corun::Cancelled>());
+            assert_eq!(count(&live), 0);
+        }
     });
 }
 
