@@ -24,7 +24,6 @@ use std::io;
 use std::thread;
 use std::time::Instant;
 
-use super::Cancelled;
 use super::levels::Surroundings;
 use super::thread_wait;
 use crate::scheduler::signal::Signal;
@@ -191,7 +190,7 @@ impl Limit {
             return Ok(());
         };
         if around.is_cancelled() {
-            return Err(Cancelled::new(None).into());
+            return around.check().map_err(io::Error::from);
         }
         match around.earliest() {
             Some(deadline) if deadline <= crate::time::now() => Err(Elapsed::new().into()),
