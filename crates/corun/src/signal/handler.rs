@@ -6,6 +6,7 @@
 //! - What was there before is published before the handler is installed, and never freed, as a handler may be running on any thread.
 //! - When nobody listens any more, what was there before is put back, if the handler in place is still ours. If somebody else's stands there, and
 //!   calls ours, then ours goes on passing signals on to whom it knows.
+//! - While it runs all signals wait, since it may run on the small alternate stack of a thread of std's.
 //! - All but the handler itself happens under the lock of `dispatch.rs`.
 //!
 //! Rejected: the crate `signal-hook-registry`, which does the same for all but the end: it leaves its handler in place, so that a program that has once
@@ -91,6 +92,8 @@ pub(super) fn install(kind: SignalKind) -> io::Result<()> {
             action.sa_sigaction = ours();
             // Restarting: the user's system calls should not fail because of us.
             action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_RESTART;
+            // One at a time: threads that handle overflows do so on small stacks, which several handlers at once do not fit.
+            libc::sigfillset(&raw mut action.sa_mask);
             if libc::sigaction(number, &raw const action, ptr::null_mut()) != 0 {
                 return Err(io::Error::last_os_error());
             }
