@@ -57,7 +57,7 @@ fn a_waiting_task_loses_its_future() {
         let handle = task.coroutine().clone();
         was_cancelled(task.join());
         was_cancelled(block_on(local));
-        assert_eq!(handle.state(), State::Failed);
+        assert_eq!(handle.state(), State::Cancelled);
         assert_eq!(drops.load(Ordering::SeqCst), 2, "before the join returns");
     });
 }
@@ -90,7 +90,7 @@ fn one_that_is_being_polled_ends_after_the_poll() {
         });
         let handle = task.coroutine().clone();
         give.send(task).unwrap();
-        while handle.state() != State::Failed {
+        while handle.state() != State::Cancelled {
             corun::yield_now();
         }
         assert!(after.load(Ordering::SeqCst));
