@@ -6,8 +6,7 @@
 //!    selected with the same probability. (A random start among neighbours would favour those behind the arms that are not ready.)
 //! 2. Link a node for each arm at its channel, looking once more under that channel's lock. If an arm is ready by now, or the select was
 //!    decided meanwhile, stop there.
-//! 3. Wait.
-//! 4. Unlink the nodes that are still linked.
+//! 3. Wait. 4. Unlink the nodes that are still linked.
 //!
 //! # Invariants
 //! - All nodes share one party, a word that leaves its state once. Whoever meets a node under a channel's lock decides the party for it or unlinks
@@ -676,8 +675,8 @@ fn wait_for_arms(
     };
     let mut aborted = false;
     limit.wait(&signal, || {
-        aborted = party.abort();
         // If it was decided at the last moment, its outcome is told under the lock, or is waited for.
+        aborted = party.abort();
         aborted || arms[decided()].0.delist(&nodes[decided()])
     });
     if aborted {

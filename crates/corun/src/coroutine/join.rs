@@ -9,8 +9,9 @@ use std::thread;
 
 use crate::cancel::limit::Limit;
 use crate::coroutine::handle::Coroutine;
+use crate::coroutine::joiner::LimitedJoiner;
 use crate::coroutine::slice::allow_suspension;
-use crate::coroutine::task::{JoinRef, LimitedJoiner, abort_on_panic};
+use crate::coroutine::task::{JoinRef, abort_on_panic};
 use crate::scheduler;
 use crate::scheduler::signal::Signal;
 use crate::scheduler::worker::Worker;

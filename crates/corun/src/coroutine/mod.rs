@@ -4,6 +4,7 @@ pub(crate) mod awaiting;
 mod handle;
 pub(crate) mod inherited;
 mod join;
+mod joiner;
 mod local;
 pub(crate) mod local_map;
 pub(crate) mod panic;

@@ -8,8 +8,7 @@
 //!   `Coroutine` handle, which may live anywhere and for long. `joiner` decides which: the handle leaves
 //!   [`DETACHED`] there when it is dropped, the coroutine [`COMPLETED`], [`FAILED`] or [`LEFT`] when it ends; who comes second sees the other.
 //! - An async task has the same header and the same end; what else there is in its block, `future/task.rs` says.
-//! - A joiner that may give up ([`LimitedJoiner`]) is marked as such in `joiner`. Until the coroutine takes it from there it may take itself
-//!   back. If it comes too late for that, the coroutine has ended, and will touch it a last time by setting `told`: it waits for that.
+//! - A joiner that may give up is marked as such: see `joiner.rs`.
 //! - `next` and `prev` link the block into the list of unstarted coroutines that `place` names, under that
 //!   list's lock. Once started they are reused: `next` points to the [`Control`] block on the stack, `prev` to the worker's [`Seat`].
 //!
@@ -29,11 +28,11 @@ use crate::cancel::Cancelled;
 use crate::cancel::levels::{self, Innermost};
 use crate::coroutine::awaiting::{Left, is_awaited};
 use crate::coroutine::inherited::{self, Bindings};
+use crate::coroutine::joiner::LimitedJoiner;
 use crate::coroutine::local_map::LocalMap;
 use crate::coroutine::park::Parker;
 use crate::future::Place;
-use crate::primitive::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
-use crate::primitive::{hint, thread};
+use crate::primitive::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
 use crate::scheduler::blocks;
 use crate::scheduler::signal::Signal;
 use crate::scheduler::stacks::Pooled;
@@ -43,7 +42,7 @@ use crate::scheduler::worker::Worker;
 pub(crate) type Outcome<T> = Result<T, Box<dyn Any + Send>>;
 
 /// `joiner` of a coroutine that returned, and of one that panicked. Never valid addresses of a `Signal`.
-const COMPLETED: *mut Signal = ptr::without_provenance_mut(1);
+pub(super) const COMPLETED: *mut Signal = ptr::without_provenance_mut(1);
 pub(super) const FAILED: *mut Signal = ptr::without_provenance_mut(2);
 /// `joiner` of a coroutine that was cancelled.
 const LEFT: *mut Signal = ptr::without_provenance_mut(16);
@@ -51,8 +50,6 @@ const LEFT: *mut Signal = ptr::without_provenance_mut(16);
 pub(super) const DETACHED: *mut Signal = ptr::without_provenance_mut(8);
 /// Added to either once the join handle has read the result.
 pub(super) const TAKEN: usize = 4;
-/// Added to the address of a joiner that is the first field of a [`LimitedJoiner`].
-const LIMITED: usize = 1;
 /// Added to the address of a waker: see `awaiting.rs`.
 pub(super) const AWAITED: usize = 2;
 
@@ -312,20 +309,6 @@ impl TaskRef {
         going_on
     }
 
-    /// Stores a joiner that may give up, unless the coroutine has ended. At most one exists: the owner of the join handle. It has to stay until
-    /// `LimitedJoiner::settle` has returned.
-    pub(crate) fn set_limited_joiner(self, joiner: &LimitedJoiner) -> bool {
-        self.header()
-            .joiner
-            .compare_exchange(
-                ptr::null_mut(),
-                joiner.marked(),
-                Ordering::AcqRel,
-                Ordering::Acquire,
-            )
-            .is_ok()
-    }
-
     #[inline]
     pub(crate) fn ended(self) -> Option<End> {
         // Acquire pairs with the swap in `complete`: the result is written before.
@@ -424,77 +407,6 @@ impl End {
             End::Returned => COMPLETED,
             End::Panicked => FAILED,
             End::Cancelled => LEFT,
-        }
-    }
-}
-
-/// A joiner that may give up before the coroutine has ended.
-#[repr(C)]
-pub(crate) struct LimitedJoiner {
-    pub(crate) signal: Signal,
-    /// The coroutine is done with this joiner.
-    told: AtomicBool,
-}
-
-impl LimitedJoiner {
-    pub(crate) fn new() -> LimitedJoiner {
-        LimitedJoiner {
-            signal: Signal::new(),
-            told: AtomicBool::new(false),
-        }
-    }
-
-    fn marked(&self) -> *mut Signal {
-        ptr::from_ref(self)
-            .cast_mut()
-            .cast::<Signal>()
-            .map_addr(|a| a | LIMITED)
-    }
-
-    fn is_marked(joiner: *mut Signal) -> bool {
-        joiner.addr() & LIMITED != 0 && joiner.addr() & !TAKEN != COMPLETED.addr()
-    }
-
-    /// Ends the wait for `task`. Returns whether it has ended; if not, the joiner was taken back.
-    pub(crate) fn settle(&self, task: TaskRef, notified: bool) -> bool {
-        let joiner = &task.header().joiner;
-        let take_back = || {
-            joiner
-                .compare_exchange(
-                    self.marked(),
-                    ptr::null_mut(),
-                    Ordering::AcqRel,
-                    Ordering::Acquire,
-                )
-                .is_ok()
-        };
-        if !notified && take_back() {
-            return false;
-        }
-        let mut spins = 0;
-        // Acquire pairs with the release in `tell`: that was the last access.
-        while !self.told.load(Ordering::Acquire) {
-            spins += 1;
-            if spins < 64 {
-                hint::spin_loop();
-            } else {
-                thread::yield_now();
-            }
-        }
-        true
-    }
-
-    /// Called by the ending coroutine, which has taken the marked joiner from its block.
-    #[cold]
-    fn tell(joiner: *mut Signal) {
-        let joiner = joiner.map_addr(|a| a & !LIMITED).cast::<LimitedJoiner>();
-        // SAFETY: the joiner stays until `told` is set. After that only the waker is used, which refers to a waiter that waits for it, or to
-        // nothing.
-        let wakeup = unsafe { Signal::claim(&raw const (*joiner).signal) };
-        // SAFETY: as above.
-        unsafe { (*joiner).told.store(true, Ordering::Release) };
-        if let Some(wakeup) = wakeup {
-            wakeup.wake();
         }
     }
 }

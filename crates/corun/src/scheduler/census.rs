@@ -13,9 +13,10 @@ use std::time::Duration;
 use corun_context::raw::{self, Context};
 
 use super::Scheduler;
+use super::parked::OPEN;
 use super::shared::Shared;
 use super::signal::Signal;
-use super::worker::{OPEN, Worker};
+use super::worker::Worker;
 use crate::coroutine::task::{Control, PLACE_SUSPENDED, TaskRef};
 use crate::coroutine::{Coroutine, CoroutineId, State};
 use crate::inspect::unwind;

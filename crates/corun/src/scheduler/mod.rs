@@ -26,6 +26,7 @@ pub(crate) mod lock;
 mod next_place;
 mod nudges;
 pub(crate) mod overflow;
+pub(crate) mod parked;
 pub(crate) mod run_queue;
 pub(crate) mod shared;
 pub(crate) mod signal;

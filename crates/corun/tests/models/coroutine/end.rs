@@ -7,8 +7,9 @@ use std::sync::Arc;
 use crate::checker::cell::UnsafeCell;
 use crate::checker::thread;
 
+use super::joiner::LimitedJoiner;
 use super::local_map::LocalMap;
-use super::task::{Control, JoinRef, LimitedJoiner, MetaInit, Plain, TaskRef};
+use super::task::{Control, JoinRef, MetaInit, Plain, TaskRef};
 use crate::cancel::levels::Innermost;
 use crate::check;
 use crate::primitive::{Mistake, with_mistake};

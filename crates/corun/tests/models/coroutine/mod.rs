@@ -2,6 +2,8 @@
 
 #[path = "../../../src/coroutine/awaiting.rs"]
 pub mod awaiting;
+#[path = "../../../src/coroutine/joiner.rs"]
+pub mod joiner;
 #[path = "../../../src/coroutine/park.rs"]
 pub mod park;
 #[path = "../../../src/coroutine/task.rs"]
