@@ -38,9 +38,12 @@ fn of_a_coroutine_whose_unread_result_makes_the_handle() {
         }
     }
     let (sender, receiver) = mpsc::channel();
+    let (go_on, may_go_on) = corun::channel::bounded(1);
     drop(corun::spawn(move || {
-        corun::yield_now();
+        // Else the handle might drop the result, and say what it runs on.
+        may_go_on.recv().unwrap();
         Tells(sender)
     }));
+    go_on.send(()).unwrap();
     assert_eq!(wait_for_end(&receiver.recv().unwrap()), State::Completed);
 }
