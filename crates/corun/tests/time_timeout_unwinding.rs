@@ -209,31 +209,34 @@ fn a_panic_of_another_coroutine_is_not_ones_own() {
     });
 }
 
+/// They are cut short as well, but may have something to do that must not be.
 #[test]
 fn a_scope_waits_for_its_children_first() {
     everywhere(|_| {
         let finished = AtomicUsize::new(0);
+        let child = || {
+            corun::shield(|| corun::sleep(4 * SHORT));
+            finished.fetch_add(1, Ordering::Relaxed);
+            corun::sleep(LONG);
+            finished.fetch_add(100, Ordering::Relaxed);
+        };
         let result = timeout(SHORT, || {
             corun::scope(|scope| {
+                // Who has not begun when the time is up never does.
+                let (ready, is_ready) = corun::channel::bounded(4);
                 for _ in 0..4 {
-                    scope.spawn(|| {
-                        corun::sleep(4 * SHORT);
-                        finished.fetch_add(1, Ordering::Relaxed);
+                    let ready = ready.clone();
+                    scope.spawn(move || {
+                        ready.send(()).unwrap();
+                        child();
                     });
                 }
+                corun::shield(|| is_ready.iter().take(4).for_each(drop));
                 corun::park();
             });
         });
         assert!(result.is_err());
         assert_eq!(finished.load(Ordering::Relaxed), 4);
-        // Nothing but the scope's own wait is in the way: it returns its value, although late.
-        let result = timeout(SHORT, || {
-            corun::scope(|scope| {
-                scope.spawn(|| corun::sleep(2 * SHORT));
-                "its value"
-            })
-        });
-        assert_eq!(result, Ok("its value"));
     });
 }
 
@@ -243,10 +246,16 @@ fn a_join_of_a_scoped_child_is_left_but_the_child_is_waited_for() {
         let finished = AtomicUsize::new(0);
         let result = timeout(SHORT, || {
             corun::scope(|scope| {
-                let child = scope.spawn(|| {
-                    corun::sleep(4 * SHORT);
+                let (ready, is_ready) = corun::channel::bounded(1);
+                let finished = &finished;
+                let child = scope.spawn(move || {
+                    corun::shield(|| {
+                        ready.send(()).unwrap();
+                        corun::sleep(4 * SHORT);
+                    });
                     finished.fetch_add(1, Ordering::Relaxed);
                 });
+                corun::shield(|| is_ready.recv().unwrap());
                 child.join().unwrap();
             });
         });

@@ -3,6 +3,7 @@
 use std::error;
 use std::fmt;
 use std::panic::Location;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -193,10 +194,11 @@ impl fmt::Display for Whereabouts<'_> {
             backtrace::resolve(std::ptr::with_exposed_provenance_mut(address), |symbol| {
                 let Some(name) = symbol.name() else { return };
                 let name = format!("{name:#}");
-                if result.is_some() || is_inner(&name) {
+                let file = symbol.filename();
+                if result.is_some() || is_inner(&name) || file.is_some_and(is_inner_file) {
                     return;
                 }
-                result = Some(match (symbol.filename(), symbol.lineno()) {
+                result = Some(match (file, symbol.lineno()) {
                     (Some(file), Some(line)) => {
                         write!(f, " in {name} at {}:{line}", file.display())
                     }
@@ -209,6 +211,19 @@ impl fmt::Display for Whereabouts<'_> {
         }
         Ok(())
     }
+}
+
+/// Is it a file of corun's, or of the standard library? With tables of lines alone (`debug = "line-tables-only"`), functions have no paths.
+fn is_inner_file(file: &Path) -> bool {
+    // In a workspace, and in a registry.
+    const FOLDERS: [&str; 4] = [
+        "/corun/src/",
+        "/corun-context/src/",
+        concat!("/corun-", env!("CARGO_PKG_VERSION"), "/src/"),
+        concat!("/corun-context-", env!("CARGO_PKG_VERSION"), "/src/"),
+    ];
+    let file = file.to_string_lossy();
+    file.starts_with("/rustc/") || FOLDERS.iter().any(|folder| file.contains(folder))
 }
 
 /// Is it a function of corun's, or of the standard library?
