@@ -17,7 +17,7 @@
 //! Rejected: a timer for each `timeout`, which marks it and wakes the coroutine (an entry in the heap even when nothing waits, and a
 //! race between the mark and the wait); to unwind from a level's own check after the operation (values would be lost).
 //!
-//! Tests: `tests/time/timeout_*.rs`, `tests/time_timeout_unwinding.rs`, `tests/cancel_*.rs`.
+//! Tests: `tests/time/timeout_*.rs`, `tests/time_timeout_unwinding.rs`, `tests/cancel/`.
 
 use std::cell::Cell;
 use std::io;
