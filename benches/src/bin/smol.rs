@@ -1,16 +1,11 @@
 //! The workloads on smol: an executor that the main thread runs, with more threads to help where two workers are asked for.
 
-use std::future::{Future, pending, poll_fn};
-use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::task::{Poll, Waker};
+use std::future::{Future, pending};
+use std::sync::Arc;
 use std::time::Instant;
 
 use corun_bench::tasks::{self, Tasks};
-use corun_bench::{
-    Args, BUFFER, Crowd, Lateness, Stretch, report, report_per_operation, report_port, timer_delays,
-};
+use corun_bench::{Args, BUFFER, Lateness, report_port, timer_delays};
 use smol::Executor;
 use smol::future::yield_now;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
@@ -23,11 +18,14 @@ fn main() {
     for _ in 1..workers.parse::<usize>().expect("a number of workers") {
         std::thread::spawn(|| smol::block_on(EXECUTOR.run(pending::<()>())));
     }
-    let name = args.next::<String>();
+    let mut name = args.next::<String>();
+    // All its tasks are.
     if name == "async" {
-        return tasks::run(&Smol, args);
+        name = args.next();
     }
-    smol::block_on(EXECUTOR.run(EXECUTOR.spawn(workload(name, args))));
+    if !tasks::run(&Smol, &name, &mut args) {
+        Smol.block_on(workload(name, args));
+    }
 }
 
 struct Smol;
@@ -60,120 +58,11 @@ impl Tasks for Smol {
 
 async fn workload(name: String, mut args: Args) {
     match name.as_str() {
-        "yield" => yields(args.next(), args.next()).await,
-        "spawn" => spawn_and_finish(args.next()).await,
-        "parked" => parked(args.next()).await,
-        "skynet" => skynet(args.next()).await,
         "timers" => timers(args.next()).await,
         "echo" => echo().await,
         "proxy" => proxy(args.next()).await,
         other => panic!("no such workload: {other}"),
     }
-}
-
-async fn yields(tasks: u64, rounds: u64) {
-    let stretch = Arc::new(Stretch::new(tasks));
-    let mut handles = Vec::new();
-    for _ in 0..tasks {
-        let stretch = stretch.clone();
-        handles.push(EXECUTOR.spawn(async move {
-            stretch.arrive();
-            while !stretch.all_here() {
-                yield_now().await;
-            }
-            yield_now().await;
-            stretch.enter();
-            for _ in 0..rounds {
-                yield_now().await;
-            }
-            stretch.leave();
-        }));
-    }
-    for handle in handles {
-        handle.await;
-    }
-    report_per_operation(stretch.elapsed(), tasks * rounds);
-}
-
-async fn spawn_and_finish(count: u64) {
-    const BATCH: u64 = 1000;
-    static FINISHED: AtomicU64 = AtomicU64::new(0);
-    let start = Instant::now();
-    for batch in 1..=count / BATCH {
-        for _ in 0..BATCH {
-            let finish = async {
-                FINISHED.fetch_add(1, Ordering::Relaxed);
-            };
-            EXECUTOR.spawn(finish).detach();
-        }
-        while FINISHED.load(Ordering::Relaxed) < batch * BATCH {
-            yield_now().await;
-        }
-    }
-    report_per_operation(start.elapsed(), count);
-}
-
-async fn parked(count: u64) {
-    static ARRIVED: AtomicU64 = AtomicU64::new(0);
-    static FINISHED: AtomicU64 = AtomicU64::new(0);
-    let wakers: &'static Mutex<Vec<Waker>> = Box::leak(Box::new(Mutex::new(vec![
-        Waker::noop()
-            .clone();
-        count as usize
-    ])));
-    wakers.lock().expect("no panic").clear();
-    let mut crowd = Crowd::begin(count);
-    for _ in 0..count {
-        let task = EXECUTOR.spawn(async move {
-            let mut waiting = false;
-            poll_fn(|context| {
-                if std::mem::replace(&mut waiting, true) {
-                    return Poll::Ready(());
-                }
-                wakers
-                    .lock()
-                    .expect("no panic")
-                    .push(context.waker().clone());
-                ARRIVED.fetch_add(1, Ordering::Relaxed);
-                Poll::Pending
-            })
-            .await;
-            FINISHED.fetch_add(1, Ordering::Relaxed);
-        });
-        task.detach();
-    }
-    while ARRIVED.load(Ordering::Relaxed) < count {
-        yield_now().await;
-    }
-    crowd.parked();
-    for waker in wakers.lock().expect("no panic").drain(..) {
-        waker.wake();
-    }
-    while FINISHED.load(Ordering::Relaxed) < count {
-        yield_now().await;
-    }
-    crowd.finished();
-}
-
-async fn skynet(leaves: u64) {
-    fn node(first: u64, size: u64) -> Pin<Box<dyn Future<Output = u64> + Send>> {
-        Box::pin(async move {
-            if size == 1 {
-                return first;
-            }
-            let child = size / 10;
-            let children: [_; 10] =
-                std::array::from_fn(|i| EXECUTOR.spawn(node(first + i as u64 * child, child)));
-            let mut sum = 0;
-            for child in children {
-                sum += child.await;
-            }
-            sum
-        })
-    }
-    let start = Instant::now();
-    assert_eq!(node(0, leaves).await, leaves * (leaves - 1) / 2);
-    report(&[("ms", start.elapsed().as_secs_f64() * 1e3)]);
 }
 
 async fn timers(count: u64) {

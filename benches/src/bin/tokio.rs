@@ -1,18 +1,13 @@
 //! The workloads on tokio. `tokio ct WORKLOAD ...` runs on a current_thread runtime, `tokio mt WORKERS WORKLOAD ...` on a
 //! multi_thread one.
 
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::task::{Poll, Waker};
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use corun_bench::tasks::{self, Tasks};
-use corun_bench::{
-    Args, BUFFER, Crowd, Lateness, Reactions, Stretch, report, report_per_operation, report_port,
-    timer_delays,
-};
+use corun_bench::{Args, BUFFER, Lateness, Reactions, report_port, timer_delays};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
@@ -29,16 +24,16 @@ fn main() {
         other => panic!("no such flavour: {other}"),
     }
     .expect("the runtime starts");
-    let name = args.next::<String>();
+    let mut name = args.next::<String>();
+    // All its tasks are.
     if name == "async" {
-        return tasks::run(&Tokio(runtime), args);
+        name = args.next();
     }
-    // The thread that blocks on a multi_thread runtime is no worker: the workload itself runs as a task.
-    runtime.block_on(async {
-        tokio::spawn(workload(name, args))
-            .await
-            .expect("the workload does not panic")
-    });
+    let runtime = Tokio(runtime);
+    if !tasks::run(&runtime, &name, &mut args) {
+        // The thread that blocks on a multi_thread runtime is no worker: the workload itself runs as a task.
+        runtime.block_on(workload(name, args));
+    }
 }
 
 struct Tokio(Runtime);
@@ -74,10 +69,6 @@ impl Tasks for Tokio {
 
 async fn workload(name: String, mut args: Args) {
     match name.as_str() {
-        "yield" => yields(args.next(), args.next()).await,
-        "spawn" => spawn_and_finish(args.next()).await,
-        "parked" => parked(args.next()).await,
-        "skynet" => skynet(args.next()).await,
         "timers" => timers(args.next()).await,
         "echo" => echo().await,
         "proxy" => proxy(args.next()).await,
@@ -112,109 +103,6 @@ async fn cancel(count: u64) {
         reactions.ended(asleep, start);
     }
     reactions.report();
-}
-
-async fn yields(tasks: u64, rounds: u64) {
-    let stretch = Arc::new(Stretch::new(tasks));
-    let mut handles = Vec::new();
-    for _ in 0..tasks {
-        let stretch = stretch.clone();
-        handles.push(tokio::spawn(async move {
-            stretch.arrive();
-            while !stretch.all_here() {
-                yield_now().await;
-            }
-            yield_now().await;
-            stretch.enter();
-            for _ in 0..rounds {
-                yield_now().await;
-            }
-            stretch.leave();
-        }));
-    }
-    for handle in handles {
-        handle.await.expect("no panic");
-    }
-    report_per_operation(stretch.elapsed(), tasks * rounds);
-}
-
-async fn spawn_and_finish(count: u64) {
-    const BATCH: u64 = 1000;
-    static FINISHED: AtomicU64 = AtomicU64::new(0);
-    let start = Instant::now();
-    for batch in 1..=count / BATCH {
-        for _ in 0..BATCH {
-            drop(tokio::spawn(async {
-                FINISHED.fetch_add(1, Ordering::Relaxed);
-            }));
-        }
-        while FINISHED.load(Ordering::Relaxed) < batch * BATCH {
-            yield_now().await;
-        }
-    }
-    report_per_operation(start.elapsed(), count);
-}
-
-async fn parked(count: u64) {
-    static ARRIVED: AtomicU64 = AtomicU64::new(0);
-    static FINISHED: AtomicU64 = AtomicU64::new(0);
-    let wakers: &'static Mutex<Vec<Waker>> = Box::leak(Box::new(Mutex::new(vec![
-        Waker::noop()
-            .clone();
-        count as usize
-    ])));
-    wakers.lock().expect("no panic").clear();
-    let mut crowd = Crowd::begin(count);
-    for _ in 0..count {
-        drop(tokio::spawn(async move {
-            let mut waiting = false;
-            poll_fn(|context| {
-                if std::mem::replace(&mut waiting, true) {
-                    return Poll::Ready(());
-                }
-                wakers
-                    .lock()
-                    .expect("no panic")
-                    .push(context.waker().clone());
-                ARRIVED.fetch_add(1, Ordering::Relaxed);
-                Poll::Pending
-            })
-            .await;
-            FINISHED.fetch_add(1, Ordering::Relaxed);
-        }));
-    }
-    while ARRIVED.load(Ordering::Relaxed) < count {
-        yield_now().await;
-    }
-    crowd.parked();
-    for waker in wakers.lock().expect("no panic").drain(..) {
-        waker.wake();
-    }
-    while FINISHED.load(Ordering::Relaxed) < count {
-        yield_now().await;
-    }
-    crowd.finished();
-}
-
-async fn skynet(leaves: u64) {
-    fn node(first: u64, size: u64) -> Pin<Box<dyn Future<Output = u64> + Send>> {
-        Box::pin(async move {
-            if size == 1 {
-                return first;
-            }
-            let child = size / 10;
-            let children: [_; 10] =
-                std::array::from_fn(|i| tokio::spawn(node(first + i as u64 * child, child)));
-            let mut sum = 0;
-            for child in children {
-                sum += child.await.expect("no panic");
-            }
-            sum
-        })
-    }
-    let start = Instant::now();
-    assert_eq!(node(0, leaves).await, leaves * (leaves - 1) / 2);
-    report(&[("ms", start.elapsed().as_secs_f64() * 1e3)]);
 }
 
 async fn timers(count: u64) {

@@ -25,7 +25,12 @@ fn main() {
         .expect("the runtime starts");
     let name = args.next::<String>();
     if name == "async" {
-        return tasks::run(&Corun(runtime), args);
+        let name = args.next::<String>();
+        assert!(
+            tasks::run(&Corun(runtime), &name, &mut args),
+            "no such workload of async tasks: {name}"
+        );
+        return;
     }
     runtime.block_on(move || workload(workers, name, args));
 }
