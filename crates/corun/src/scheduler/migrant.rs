@@ -18,10 +18,9 @@
 //! # Nothing of the thread is kept across a switch
 //! - No code that runs on its stack has a `&Worker` over a suspension. For it `Worker::suspendable` gives `None`, so that everything made for pinned
 //!   coroutines is out of its reach; what waits takes the way of plain threads, and `Signal` parts the two where the thread would be blocked.
-//! - Compilers may keep the address of a thread local across the switch: to them a function has one thread. All of corun's that such a coroutine
-//!   comes by are read in functions that are not inlined, once there are any ([`exist`]). Until then pinned coroutines read them in
-//!   place; afterwards they take the longer way too, for they share the code. A flag that is set before the first one is spawned serves, as
-//!   it stays set: no such coroutine ever finds it otherwise, whatever the compiler has read before.
+//! - Compilers may keep the address of a thread local across the switch: to them a function has one thread. Which worker the thread is, every call asks; so
+//!   that is read in a way that keeps no address, and costs pinned coroutines nothing (`platform/own.rs`). The few others that such a coroutine
+//!   comes by are read in functions that are not inlined.
 //! - The switch away stands in a function of its own that does nothing after it ([`Worker::leave`]).
 //! - While its thread is panicking it stays with its worker, from then on: std counts panics by thread, and the thread that counted this one has
 //!   to be the one that has it caught. (With pinned coroutines on the thread, one that suspends in a destructor during a panic has the same effect on
@@ -38,13 +37,12 @@
 //! - Direct switches from one such coroutine to the next: the commit would be the duty of whatever context comes next, and every context that is resumed, pinned
 //!   ones included, would have to look whether there is one.
 //! - A saved context in the signal, as with pinned ones: `notify` would have to know whether the switch is over, and spin if it is not.
-//! - A flag in the thread local, set while such a coroutine runs, that is asked before each use: the flag itself has an address that may be kept.
 //!
 //! Checked with every interleaving by `tests/models/scheduler/migration.rs`, which includes this file; behaviour by `tests/migratable`.
 
 use std::cell::Cell;
 use std::ptr;
-// Not one of the model's primitives: it is about compilers and not about other threads.
+// Not one of the model's primitives: nothing depends on it.
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use corun_context::raw::Context;
@@ -54,18 +52,19 @@ use super::signal::Signal;
 use super::worker::Worker;
 use crate::cancel::levels;
 use crate::coroutine::task::{Control, TaskRef};
+use crate::platform::own;
 
-/// Was a migratable coroutine ever made? It stays so.
+/// Was a migratable coroutine ever made? It stays so. Who asks is saved trouble, no more.
 static EXIST: AtomicBool = AtomicBool::new(false);
 
 #[inline(always)]
 pub(crate) fn exist() -> bool {
-    // Relaxed: who runs in such a coroutine comes after the store, and nobody else needs to know.
     EXIST.load(Ordering::Relaxed)
 }
 
 /// To be called before one is made.
 pub(crate) fn will_exist() {
+    own::will_migrate();
     EXIST.store(true, Ordering::Relaxed);
 }
 

@@ -26,6 +26,7 @@ use crate::cancel::{Cancelled, levels};
 use crate::coroutine::task::{Control, Outcome, TaskRef, abort_on_panic};
 use crate::coroutine::{Coroutine, StartError};
 use crate::future::task::Polled;
+use crate::platform::own;
 
 pub(crate) struct Migrants {
     stacks: Mutex<Stacks>,
@@ -140,7 +141,7 @@ impl<F: FnOnce() -> T, T> Polled for Stackful<F, T> {
         } else {
             (context, 0)
         };
-        worker.enter(target, arg);
+        worker.enter(task, target, arg);
         match me.wish.get() {
             Wish::Wait => Poll::Pending,
             Wish::GiveWay => {
@@ -252,7 +253,9 @@ unsafe extern "C" fn root<F: FnOnce() -> T, T>(this: usize) -> ! {
 
 impl Worker {
     /// Runs a migratable coroutine until it switches back. On the idle context.
-    fn enter(&self, target: Context, arg: usize) {
+    fn enter(&self, task: TaskRef, target: Context, arg: usize) {
+        // To the locks it is a thread of its own: see `sync/place.rs`. A worker's thread has no displacement otherwise.
+        own::set_displacement(task.0.as_ptr().addr().wrapping_sub(own::place()));
         self.set_polling(false);
         self.set_migrant_runs(true);
         // What such a coroutine is inside of is not counted by any worker, so it has always to look.
@@ -263,6 +266,7 @@ impl Worker {
         self.levels.update(|count| count - 1);
         self.set_migrant_runs(false);
         self.set_polling(true);
+        own::set_displacement(0);
     }
 
     /// Switches away from the running migratable coroutine. It may go on on another thread: nothing may come after the switch here.

@@ -15,7 +15,6 @@
 //!   leaves by `switch_final`. Nobody else uses this worker's pool, so it cannot be taken before the switch is over.
 
 use std::cell::{Cell, UnsafeCell};
-use std::hint::black_box;
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, compiler_fence};
@@ -26,7 +25,6 @@ use corun_context::raw::{self, Context};
 use super::Scheduler;
 use super::blocks::Blocks;
 use super::guests::Polls;
-use super::migrant;
 use super::run_queue::RunQueue;
 use super::shared::{Seat, Shared};
 use super::spawn_list::SpawnList;
@@ -34,7 +32,7 @@ use super::stacks::{Pooled, Stacks};
 use crate::cancel::Cancelled;
 use crate::coroutine::local_map::LocalMap;
 use crate::coroutine::task::{Control, Header, PLACE_RUNNING, TaskRef};
-use crate::platform::fences;
+use crate::platform::{fences, own};
 
 /// Every so many switches the worker looks at its inbox, its timers and its reactor.
 pub(super) const TICK: u32 = 64;
@@ -61,11 +59,6 @@ const MIGRANT: u8 = 2;
 
 /// Added to the depth of `no_suspend` calls while an async task is polled.
 const POLLING: u32 = 1 << 31;
-
-thread_local! {
-    /// The worker that this thread is; null on all others.
-    static CURRENT: Cell<*const Worker> = const { Cell::new(ptr::null()) };
-}
 
 pub(crate) struct Worker {
     pub(super) run_queue: RunQueue,
@@ -155,24 +148,10 @@ impl Worker {
         }
     }
 
-    /// The worker that this thread is; null on all others.
-    ///
-    /// Compilers take it for granted that a function stays on its thread, and so may keep the address of a thread local across a call that
-    /// suspends. That is right for pinned coroutines, and they read it with one load. Once there are others nobody reads it here: see
-    /// `migrant.rs`.
+    /// The worker that this thread is; null on all others. Nobody keeps where that is noted: see `platform/own.rs`.
     #[inline(always)]
     pub(super) fn of_thread() -> *const Worker {
-        if migrant::exist() {
-            Worker::of_thread_anew()
-        } else {
-            CURRENT.get()
-        }
-    }
-
-    /// As `of_thread`, with an address that nobody else's code keeps.
-    #[inline(never)]
-    fn of_thread_anew() -> *const Worker {
-        black_box(CURRENT.get())
+        own::worker().cast()
     }
 
     /// The worker that this thread is, whether or not it runs a coroutine just now.
@@ -181,7 +160,7 @@ impl Worker {
     /// idle context. It must not be kept by anything else.
     #[inline(always)]
     pub(crate) fn current() -> Option<&'static Worker> {
-        // SAFETY: CURRENT is set for exactly the time that the worker exists on this thread; see `enter_thread`.
+        // SAFETY: it is noted for exactly the time that the worker exists on this thread; see `enter_thread`.
         unsafe { Worker::of_thread().as_ref() }
     }
 
@@ -216,7 +195,9 @@ impl Worker {
 
     /// Makes this thread the worker, or, with null, no worker; returns what it was.
     pub(crate) fn enter_thread(worker: *const Worker) -> *const Worker {
-        CURRENT.replace(worker)
+        let before = Worker::of_thread();
+        own::set_worker(worker.cast());
+        before
     }
 
     #[inline(always)]

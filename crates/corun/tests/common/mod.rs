@@ -56,7 +56,11 @@ pub fn everywhere(body: impl Fn(Place) + Send + Sync + Copy + 'static) {
     for workers in [1, 2, 8] {
         let runtime = corun::Runtime::builder().workers(workers).build().unwrap();
         runtime.block_on(move || body(Place::Coroutine));
-        runtime.block_on(move || Place::Migratable.spawn(move || body(Place::Migratable)).join());
+        runtime.block_on(move || {
+            Place::Migratable
+                .spawn(move || body(Place::Migratable))
+                .join()
+        });
     }
 }
 
