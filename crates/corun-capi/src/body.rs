@@ -9,7 +9,7 @@ use crate::own;
 use crate::promised::{Keeper, Refusal, Value, Why};
 use crate::registers;
 use crate::scheduler;
-use crate::task::{Launch, Task, lock};
+use crate::task::{Launch, Task};
 use crate::value::{Call, Destructor, Owned};
 
 /// The user's function with its argument. Dropped without having run, it frees the argument and tells whoever waits.
@@ -42,7 +42,7 @@ impl Body {
         let Some(keeper) = self.keeper.take() else {
             return;
         };
-        let failure = lock(&self.task.failure).take();
+        let failure = self.task.failure.take();
         if let Some((code, message)) = failure {
             scheduler::count(scheduler::FAILED);
             keeper.reject(Box::new(Refusal {

@@ -2,18 +2,18 @@
 
 use std::ptr;
 use std::slice;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use corun::future::Rejected;
 
 use crate::call::{Patience, call, required, write};
+use crate::cell::Slot;
 use crate::failure::{Failure, Outcome};
 use crate::future::{Eventual, Pledge, corun_future, corun_promise, told, visit};
 use crate::promised::{self, Keeper, Promised, Refusal, Value, Why};
 use crate::status::Status;
 use crate::table;
-use crate::task::lock;
 use crate::value::{Data, Destructor, Pointer};
 
 /// `corun_future_then_function`.
@@ -84,7 +84,7 @@ unsafe fn all_of(futures: *const *mut corun_future, count: usize) -> Outcome<Vec
 
 /// A promise that is kept by whoever is first.
 struct Race {
-    keeper: Mutex<Option<Keeper>>,
+    keeper: Slot<Keeper>,
     left: AtomicUsize,
 }
 
@@ -92,14 +92,14 @@ impl Race {
     fn of(count: usize) -> (Arc<Race>, Promised) {
         let (keeper, future) = promised::pair();
         let race = Race {
-            keeper: Mutex::new(Some(keeper)),
+            keeper: Slot::new(Some(keeper)),
             left: AtomicUsize::new(count),
         };
         (Arc::new(race), future)
     }
 
     fn win(&self, keep: impl FnOnce(Keeper)) {
-        let keeper = lock(&self.keeper).take();
+        let keeper = self.keeper.take();
         if let Some(keeper) = keeper {
             keep(keeper);
         }

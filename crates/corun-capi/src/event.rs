@@ -17,11 +17,11 @@ use corun::signal::{SignalKind, Signals};
 use corun::{CoroutineId, JoinHandle};
 
 use crate::call::{Patience, call, duration, required, sized, write, write_if};
+use crate::cell::Slot;
 use crate::failure::{Failure, Outcome};
 use crate::runtime::{self, corun_runtime};
 use crate::status::{self, Status};
 use crate::table::{self, Kind, Object};
-use crate::task::lock;
 use crate::value::{Data, Pointer};
 
 /// `corun_event`.
@@ -65,7 +65,7 @@ pub type EventCallback =
 
 struct Event {
     coroutine: OnceLock<CoroutineId>,
-    join: std::sync::Mutex<Option<JoinHandle<()>>>,
+    join: Slot<JoinHandle<()>>,
     stopped: AtomicBool,
     /// Its coroutine runs only while a host drives it.
     hosted: bool,
@@ -241,7 +241,7 @@ pub unsafe extern "C" fn corun_event_register(
         let mut source = Source::new(&request)?;
         let handle: *mut corun_event = table::insert(Event {
             coroutine: OnceLock::new(),
-            join: std::sync::Mutex::new(None),
+            join: Slot::new(None),
             stopped: AtomicBool::new(false),
             hosted,
         })?;
@@ -269,7 +269,7 @@ pub unsafe extern "C" fn corun_event_register(
         };
         let own = table::visit::<Event, _>(handle)?;
         match spawned {
-            Ok(join) => *lock(&own.join) = Some(join),
+            Ok(join) => drop(own.join.replace(join)),
             Err(error) => {
                 let _ = table::release::<Event, _>(handle);
                 return Err(error.into());
@@ -291,7 +291,7 @@ pub extern "C" fn corun_event_deregister(event: *mut corun_event) -> Status {
             // The callback itself: its coroutine ends when it returns. What it still waits for is not cut short.
             return Ok(());
         }
-        let join = lock(&released.join).take();
+        let join = released.join.take();
         if let Some(join) = join {
             join.cancel();
             if !released.hosted

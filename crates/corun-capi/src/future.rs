@@ -2,17 +2,18 @@
 
 use std::ffi::c_char;
 use std::ptr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use corun::future::{Rejected, State};
 
 use crate::call::{Patience, call, required, write, write_if};
+use crate::cell::Slot;
 use crate::failure::{Failure, Outcome};
 use crate::own;
 use crate::promised::{self, Keeper, Promised, Refusal, Seen, Value, Why};
 use crate::status::{self, Status};
 use crate::table::{self, Kind, Object, Visit};
-use crate::task::{Task, lock};
+use crate::task::Task;
 use crate::value::{Destructor, Pointer};
 
 /// `corun_future`.
@@ -67,7 +68,7 @@ impl Eventual {
 
 /// What the handle of a promise refers to.
 pub(crate) struct Pledge {
-    keeper: Mutex<Option<Keeper>>,
+    keeper: Slot<Keeper>,
     destructor: Destructor,
 }
 
@@ -79,7 +80,7 @@ impl Object for Pledge {
 impl Pledge {
     pub(crate) fn new(keeper: Keeper, destructor: Destructor) -> Pledge {
         Pledge {
-            keeper: Mutex::new(Some(keeper)),
+            keeper: Slot::new(Some(keeper)),
             destructor,
         }
     }
@@ -130,7 +131,7 @@ pub unsafe extern "C" fn corun_promise_create(
 /// Takes the promise out of a handle, which is released.
 fn redeem(promise: *mut corun_promise) -> Outcome<(Keeper, Destructor)> {
     let pledge = table::release::<Pledge, _>(promise)?;
-    let keeper = lock(&pledge.keeper).take();
+    let keeper = pledge.keeper.take();
     let keeper = keeper.ok_or_else(|| Failure::state("the promise was kept before"))?;
     Ok((keeper, pledge.destructor))
 }
@@ -181,7 +182,9 @@ pub unsafe extern "C" fn corun_promise_is_wanted(
 ) -> Status {
     call(|| {
         let pledge = table::visit::<Pledge, _>(promise)?;
-        let is_wanted = lock(&pledge.keeper).as_ref().is_some_and(Keeper::is_wanted);
+        let is_wanted = pledge
+            .keeper
+            .look(|keeper| keeper.is_some_and(Keeper::is_wanted));
         // SAFETY: checked for NULL, and the caller's.
         unsafe { write(wanted, i32::from(is_wanted)) }
     })

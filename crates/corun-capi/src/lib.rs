@@ -11,6 +11,7 @@
 
 mod body;
 mod call;
+mod cell;
 pub mod channel;
 pub mod combine;
 pub mod coroutine;

@@ -11,7 +11,7 @@ use crate::call::{Patience, call, duration, required, write, write_if};
 use crate::failure::{Failure, Outcome};
 use crate::status::{self, Status};
 use crate::table;
-use crate::task::{Reference, Task, corun_task, lock};
+use crate::task::{Reference, Task, corun_task};
 use crate::value::{Call, Function, Pointer};
 
 corun::coroutine_local! {
@@ -79,7 +79,7 @@ pub unsafe extern "C" fn corun_task_fail(code: i32, message: *const c_char) -> S
     call(|| {
         // SAFETY: the contract of this function.
         let message: Option<CString> = unsafe { copied(message) };
-        *lock(&required_task()?.failure) = Some((code, message));
+        drop(required_task()?.failure.replace((code, message)));
         Ok(())
     })
 }

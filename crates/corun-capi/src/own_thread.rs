@@ -18,7 +18,8 @@ unsafe impl<T> Send for OwnThread<T> {}
 // SAFETY: as above.
 unsafe impl<T> Sync for OwnThread<T> {}
 
-/// A number of this thread that no other thread ever has.
+/// A number of this thread that no other thread ever has. Never inlined: see `cell.rs`.
+#[inline(never)]
 fn this_thread() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     thread_local!(static NUMBER: Cell<u64> = const { Cell::new(0) });

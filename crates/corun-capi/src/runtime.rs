@@ -2,12 +2,12 @@
 
 use std::ffi::c_char;
 use std::ptr;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use corun::runtime::Handle;
 
 use crate::call::{Patience, call, required, sized, write};
+use crate::cell::Slot;
 use crate::failure::{Failure, Outcome};
 use crate::status::{self, Status};
 use crate::table::{self, Kind, Object};
@@ -36,7 +36,7 @@ pub struct corun_runtime_options {
 /// A runtime, of one's own or of somebody else's.
 pub(crate) struct Runtime {
     handle: Handle,
-    own: Mutex<Option<corun::Runtime>>,
+    own: Slot<corun::Runtime>,
     /// It runs only while a host drives it.
     hosted: bool,
 }
@@ -55,16 +55,13 @@ impl Runtime {
     pub(crate) fn hosted(handle: Handle) -> Runtime {
         Runtime {
             handle,
-            own: Mutex::new(None),
+            own: Slot::new(None),
             hosted: true,
         }
     }
 
     fn take(&self) -> Option<corun::Runtime> {
-        self.own
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        self.own.take()
     }
 }
 
@@ -117,7 +114,7 @@ pub unsafe extern "C" fn corun_runtime_create(
         let own = builder.build()?;
         let object = Runtime {
             handle: own.handle().clone(),
-            own: Mutex::new(Some(own)),
+            own: Slot::new(Some(own)),
             hosted: false,
         };
         let handle = table::insert(object)?;

@@ -54,7 +54,8 @@ pub(crate) fn get(index: u32) -> Option<&'static Slot> {
     (!first.is_null()).then(|| unsafe { &*first.add(offset) })
 }
 
-/// A free slot; `None` if there are no more.
+/// A free slot; `None` if there are no more. Never inlined: see `cell.rs`.
+#[inline(never)]
 pub(crate) fn take() -> Option<(u32, &'static Slot)> {
     let mut mine = lock(&SHARD[shard() % SHARDS].0);
     if mine.is_empty() {
@@ -64,7 +65,8 @@ pub(crate) fn take() -> Option<(u32, &'static Slot)> {
     Some((index, get(index)?))
 }
 
-/// Gives one back.
+/// Gives one back. Never inlined: see `cell.rs`.
+#[inline(never)]
 pub(crate) fn put(index: u32) {
     let mut mine = lock(&SHARD[shard() % SHARDS].0);
     mine.push(index);
@@ -95,7 +97,8 @@ fn refill(mine: &mut Vec<u32>) {
     }
 }
 
-/// Which list this thread uses.
+/// Which list this thread uses. Never inlined: see `cell.rs`.
+#[inline(never)]
 pub(crate) fn shard() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local!(static MINE: Cell<usize> = const { Cell::new(usize::MAX) });

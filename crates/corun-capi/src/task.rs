@@ -3,7 +3,7 @@
 use std::ffi::{CString, c_char};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use corun::JoinHandle;
 use corun::future::Rejected;
@@ -11,6 +11,7 @@ use corun::runtime::Handle;
 
 use crate::body::{self, Body};
 use crate::call::{Patience, call, required, sized, write, write_if};
+use crate::cell::Slot;
 use crate::failure::{Failure, Outcome};
 use crate::future::{self, Eventual, corun_future};
 use crate::own;
@@ -68,14 +69,14 @@ pub(crate) struct Task {
     pub(crate) flags: u32,
     pub(crate) future: Promised,
     /// What is to run, until it is started.
-    unstarted: Mutex<Option<(Launch, Keeper)>>,
+    unstarted: Slot<(Launch, Keeper)>,
     /// There from a moment after the start on.
     pub(crate) coroutine: OnceLock<JoinHandle<()>>,
     /// Somebody has cancelled it, perhaps before there was a coroutine.
     pub(crate) cancelled: AtomicBool,
     /// A call of its own has returned `CORUN_ERR_CANCELLED`.
     pub(crate) noticed: AtomicBool,
-    pub(crate) failure: Mutex<Option<(i32, Option<CString>)>>,
+    pub(crate) failure: Slot<(i32, Option<CString>)>,
 }
 
 /// What a handle refers to.
@@ -160,11 +161,11 @@ impl Launch {
         let task = Arc::new(Task {
             flags: self.flags,
             future,
-            unstarted: Mutex::new(None),
+            unstarted: Slot::new(None),
             coroutine: OnceLock::new(),
             cancelled: AtomicBool::new(false),
             noticed: AtomicBool::new(false),
-            failure: Mutex::new(None),
+            failure: Slot::new(None),
         });
         (task, keeper)
     }
@@ -192,14 +193,14 @@ impl Task {
     }
 
     fn start(self: &Arc<Task>) -> Outcome {
-        let Some((launch, keeper)) = lock(&self.unstarted).take() else {
+        let Some((launch, keeper)) = self.unstarted.take() else {
             return Err(Failure::state("the task was started before, or cancelled"));
         };
         self.begin(launch, keeper)
     }
 
     fn is_unstarted(&self) -> bool {
-        self.coroutine.get().is_none() && lock(&self.unstarted).is_some()
+        self.coroutine.get().is_none() && self.unstarted.look(|unstarted| unstarted.is_some())
     }
 
     pub(crate) fn cancel(&self) {
@@ -207,7 +208,7 @@ impl Task {
         match self.coroutine.get() {
             Some(coroutine) => coroutine.cancel(),
             None => {
-                let unstarted = lock(&self.unstarted).take();
+                let unstarted = self.unstarted.take();
                 if let Some((launch, keeper)) = unstarted {
                     body::refuse(keeper, Why::Cancelled);
                     drop(launch);
@@ -254,11 +255,6 @@ fn spawn(
         None => builder.spawn(run),
     };
     Ok(spawned?)
-}
-
-/// Nothing panics while it holds one of these locks.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Waits for a task's end and takes its result.
@@ -365,7 +361,7 @@ pub unsafe extern "C" fn corun_task_create(
         let launch = unsafe { Launch::new(function, argument, options)? };
         required(task)?;
         let (made, keeper) = launch.task();
-        *lock(&made.unstarted) = Some((launch, keeper));
+        drop(made.unstarted.replace((launch, keeper)));
         let handle = handle(made)?;
         // SAFETY: not NULL, and the caller's.
         unsafe { write(task, handle) }

@@ -245,7 +245,8 @@ int main(void) {
     body();
     cleaned = 0;
     order[0] = words[0] = 0;
-    OK(corun_spawn(in_task, NULL, &options, &task));
+    OK(corun_task_create(in_task, NULL, &options, &task));
+    OK(corun_task_start(task));
     OK(corun_task_join(task, NULL));
     puts("ok");
     return 0;
