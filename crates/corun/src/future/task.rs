@@ -31,6 +31,7 @@ use crate::coroutine::task::{
     End, Header, JoinRef, MetaInit, Outcome, REFERENCE, Stored, TaskRef, Vtable, abort_on_panic,
     complete, forget_payload, free_meta,
 };
+use crate::inspect::points;
 use crate::primitive::atomic::{AtomicPtr, Ordering};
 use crate::scheduler::shared::Shared;
 use crate::scheduler::worker::Worker;
@@ -156,6 +157,7 @@ impl<F: Future> Table<F> {
             // SAFETY: the caller runs the task.
             return unsafe { Self::cancel(task) };
         }
+        points::resumed(task);
         let stage = Self::stage(task);
         let polled = panic::catch_unwind(AssertUnwindSafe(|| {
             // SAFETY: whoever polls the task has a reference to it.
@@ -166,6 +168,7 @@ impl<F: Future> Table<F> {
         }));
         let outcome = match polled {
             Ok(Poll::Pending) => {
+                points::suspended(task);
                 // Others may run it and free it from here on.
                 Worker::leave_seat(task);
                 match task.end_poll() {

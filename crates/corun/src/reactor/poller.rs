@@ -19,8 +19,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::entry::{Calls, Direction, Entry};
+use super::entry::{Calls, Direction, Entry, Ready};
 use super::selector::{Events, Selector};
+use crate::inspect::points;
 use crate::platform::fork;
 use crate::scheduler::run_queue::prefetch;
 
@@ -161,6 +162,11 @@ impl Reactor {
             // SAFETY: entries outlive the batch that names them: see the invariants.
             match unsafe { entry.as_ref() } {
                 Some(entry) => {
+                    points::io_occurred(
+                        entry.descriptor as u64,
+                        ready.contains(Ready::READ),
+                        ready.contains(Ready::WRITE),
+                    );
                     entry.dispatch(ready);
                     count += 1;
                 }
@@ -239,6 +245,8 @@ impl Reactor {
         let mut registry = self.registry.take();
         self.selector.add(entry.descriptor, entry)?;
         registry.link(entry);
+        drop(registry);
+        points::io_registered(entry.descriptor as u64);
         Ok(())
     }
 

@@ -39,6 +39,7 @@ use crate::coroutine::local_map::LocalMap;
 use crate::coroutine::task::TaskRef;
 use crate::future::state::LOCAL;
 use crate::future::task::cancel_task;
+use crate::inspect::points;
 
 /// So many tasks that were woken by the one before are polled in a row.
 const IN_A_ROW: u32 = 3;
@@ -99,6 +100,7 @@ impl Guests {
 pub(crate) fn ready(task: TaskRef, local: bool) {
     // SAFETY: a task that has not ended keeps its runtime's workers, and with them all that they share.
     let home = unsafe { &*task.guest().home.load(Ordering::Relaxed) };
+    points::woken(task);
     match Worker::current() {
         Some(worker) if ptr::eq(&*worker.shared.scheduler, &*home.scheduler) => {
             worker.shared.count_call();
@@ -115,6 +117,7 @@ pub(crate) fn ready(task: TaskRef, local: bool) {
 /// Puts a task in line that was woken during its poll, on the worker that has polled it.
 #[inline]
 pub(crate) fn ready_again(task: TaskRef) {
+    points::woken(task);
     match Worker::current() {
         Some(worker) if task.guest_flags() & LOCAL == 0 => worker.ready_at_end(task),
         Some(worker) => worker.local.push_again(task),

@@ -47,6 +47,7 @@ use std::time::Instant;
 
 use crate::blocking::BlockingPool;
 use crate::coroutine::task::TaskRef;
+use crate::inspect::points;
 use crate::platform::{self, numa::Placement};
 use crate::reactor::Reactor;
 use crate::runtime::config::Config;
@@ -161,6 +162,7 @@ impl Scheduler {
     /// Hands an unstarted coroutine to the workers: to this one's own list, if the caller is one of them.
     #[inline]
     pub(crate) fn submit(&self, task: TaskRef) -> Result<(), TaskRef> {
+        points::created(task);
         match Worker::current() {
             Some(worker) if std::ptr::eq(&*worker.shared.scheduler, self) => {
                 worker.shared.count_call();

@@ -22,6 +22,7 @@ use super::spawn_list::SpawnList;
 use super::watch::Watched;
 use super::worker::Worker;
 use crate::coroutine::task::Header;
+use crate::inspect::points;
 use crate::reactor::Reactor;
 use crate::time::timers::{TimerId, Timers};
 
@@ -173,6 +174,8 @@ impl Shared {
     /// As for `schedule`; and the worker must be the calling thread's.
     #[inline(always)]
     pub(super) unsafe fn hand_back(signal: *const Signal) {
+        // SAFETY: parked on this worker.
+        unsafe { points::woken_by(&(*signal).control) };
         // SAFETY: the worker that CURRENT names is alive, and so is the signal of a parked coroutine.
         unsafe {
             (*Worker::of_thread())
@@ -227,6 +230,7 @@ impl Shared {
         let now = self.scheduler.clock.at(now);
         let mut outside = Vec::new();
         let fired = lock_mutex(&self.timers).fire(now, &mut outside);
+        points::timers_fired(fired);
         for wakeup in outside {
             // The hook has reported a panic of a foreign waker; there is nobody here whom it concerns.
             let _ = panic::catch_unwind(AssertUnwindSafe(|| wakeup.wake()));
@@ -235,6 +239,7 @@ impl Shared {
     }
 
     pub(crate) fn insert_timer(&self, deadline: Instant, signal: &Signal) -> TimerId {
+        points::timer_armed(deadline);
         lock_mutex(&self.timers).insert(deadline, signal)
     }
 

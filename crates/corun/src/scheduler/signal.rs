@@ -42,6 +42,7 @@ use corun_context::raw::Context;
 use super::shared::Shared;
 use super::worker::Worker;
 use crate::coroutine::task::TaskRef;
+use crate::inspect::points;
 use crate::primitive::atomic::{AtomicPtr, AtomicU32, Ordering};
 use crate::primitive::thread::{self, Thread};
 
@@ -147,7 +148,10 @@ impl Signal {
                 worker.assert_may_suspend();
                 Signal::with(state, worker.shared(), Outside::Nobody)
             }
-            None => Signal::with(EMPTY, ptr::null(), Outside::Thread(thread::current())),
+            None => {
+                points::refuse_to_wait();
+                Signal::with(EMPTY, ptr::null(), Outside::Thread(thread::current()))
+            }
         }
     }
 
@@ -350,6 +354,8 @@ impl Signal {
             self.mark.set(TOLD);
             return None;
         }
+        // SAFETY: parked, as it has a context; this is its worker's thread.
+        unsafe { points::woken_by(&self.control) };
         Some(context)
     }
 

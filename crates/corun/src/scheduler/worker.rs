@@ -32,6 +32,7 @@ use super::stacks::{Pooled, Stacks};
 use crate::cancel::Cancelled;
 use crate::coroutine::local_map::LocalMap;
 use crate::coroutine::task::{Control, Header, PLACE_RUNNING, TaskRef};
+use crate::inspect::points;
 use crate::platform::fences;
 
 /// Every so many switches the worker looks at its inbox, its timers and its reactor.
@@ -294,6 +295,7 @@ impl Worker {
     #[inline(always)]
     fn yield_to(&self, target: Context, arg: usize) {
         let me = self.seat.current.load(Ordering::Relaxed);
+        points::leaves_seat(me);
         let slot = self.run_queue.push_slot();
         // SAFETY: the target is a suspended context of this worker; the slot is filled by the switch before anybody
         // looks at the queue.
@@ -305,6 +307,7 @@ impl Worker {
     pub(super) fn resumed(&self, me: *mut Header) {
         self.seat.current.store(me, Ordering::Relaxed);
         self.budget.set(BUDGET);
+        points::takes_seat(me);
     }
 
     /// Counts an operation that did not have to wait; gives way when the coroutine has had its share. Returns whether it had.
@@ -463,6 +466,7 @@ impl Worker {
 
     /// Hands this worker a coroutine that may run nowhere else.
     pub(crate) fn submit_local(&self, task: TaskRef) {
+        points::created(task);
         if self.local.push(task).is_err() {
             unreachable!("a worker's own list is never closed");
         }
