@@ -41,6 +41,8 @@ pub(crate) struct Reactor {
 /// All entries that name this reactor as theirs, and those that are waiting to be freed.
 struct Registry {
     live: *const Entry,
+    /// How many of the former.
+    count: usize,
     dead: *const Entry,
 }
 
@@ -77,6 +79,7 @@ impl Registry {
             }
         }
         self.live = entry;
+        self.count += 1;
     }
 
     fn unlink(&mut self, entry: &Entry) {
@@ -86,6 +89,7 @@ impl Registry {
             if !links.linked {
                 return;
             }
+            self.count -= 1;
             match links.prev.as_ref() {
                 Some(prev) => (*prev.links.get()).next = links.next,
                 None => self.live = links.next,
@@ -119,6 +123,7 @@ impl Reactor {
             woken: AtomicBool::new(false),
             registry: Mutex::new(Registry {
                 live: ptr::null(),
+                count: 0,
                 dead: ptr::null(),
             }),
             burials: AtomicBool::new(false),
@@ -238,6 +243,11 @@ impl Reactor {
             // Foreign code, which may drop sockets of this reactor.
             calls.into_iter().for_each(Calls::wake);
         }
+    }
+
+    /// How many descriptors are watched.
+    pub(crate) fn descriptors(&self) -> usize {
+        self.registry.take().count
     }
 
     /// Watches an entry's descriptor from now on.

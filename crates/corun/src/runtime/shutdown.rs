@@ -2,15 +2,14 @@
 
 use std::error;
 use std::fmt;
-use std::panic::Location;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Runtime;
 use crate::coroutine::{Coroutine, State};
+use crate::inspect::resident::Resident;
 use crate::scheduler::Scheduler;
-use crate::scheduler::census::{Census, Resident};
+use crate::scheduler::census::Census;
 use crate::scheduler::stall::Backtrace;
 use crate::scheduler::worker::Worker;
 use crate::time::now;
@@ -184,73 +183,9 @@ impl Unfinished {
     }
 }
 
-/// Where a coroutine was, in one line: the innermost frame that is neither corun's nor of the standard library.
-struct Whereabouts<'a>(&'a [usize]);
-
-impl fmt::Display for Whereabouts<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for &address in self.0 {
-            let mut result = None;
-            backtrace::resolve(std::ptr::with_exposed_provenance_mut(address), |symbol| {
-                let Some(name) = symbol.name() else { return };
-                let name = format!("{name:#}");
-                let file = symbol.filename();
-                if result.is_some() || is_inner(&name) || file.is_some_and(is_inner_file) {
-                    return;
-                }
-                result = Some(match (file, symbol.lineno()) {
-                    (Some(file), Some(line)) => {
-                        write!(f, " in {name} at {}:{line}", file.display())
-                    }
-                    _ => write!(f, " in {name}"),
-                });
-            });
-            if let Some(result) = result {
-                return result;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Is it a file of corun's, or of the standard library? With tables of lines alone (`debug = "line-tables-only"`), functions have no paths.
-fn is_inner_file(file: &Path) -> bool {
-    // In a workspace, and in a registry.
-    const FOLDERS: [&str; 4] = [
-        "/corun/src/",
-        "/corun-context/src/",
-        concat!("/corun-", env!("CARGO_PKG_VERSION"), "/src/"),
-        concat!("/corun-context-", env!("CARGO_PKG_VERSION"), "/src/"),
-    ];
-    let file = file.to_string_lossy();
-    file.starts_with("/rustc/") || FOLDERS.iter().any(|folder| file.contains(folder))
-}
-
-/// Is it a function of corun's, or of the standard library?
-fn is_inner(name: &str) -> bool {
-    let path = name.trim_start_matches(['<', '&', ' ']);
-    let path = path.strip_prefix("dyn ").unwrap_or(path);
-    let inner = ["corun", "corun_context", "core", "std", "alloc"];
-    inner.iter().any(|&of| {
-        path.strip_prefix(of)
-            .is_some_and(|rest| rest.starts_with("::") || rest.starts_with('['))
-    })
-}
-
 impl fmt::Display for Unfinished {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let coroutine = self.coroutine();
-        f.write_str("coroutine ")?;
-        if let Some(name) = coroutine.name() {
-            write!(f, "'{name}' ")?;
-        }
-        let site: &Location = coroutine.spawn_site();
-        write!(f, "({}), spawned at {site}, ", coroutine.id())?;
-        match self.state() {
-            State::Suspended => write!(f, "waited{}", Whereabouts(self.frames()))?,
-            State::Running => write!(f, "was running{}", Whereabouts(self.frames()))?,
-            _ => f.write_str("was ready to run")?,
-        }
+        self.resident.fmt(f)?;
         f.write_str(if self.has_ended() {
             "; cancelled, it has ended"
         } else {

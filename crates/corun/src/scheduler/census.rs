@@ -19,6 +19,7 @@ use super::signal::Signal;
 use super::worker::Worker;
 use crate::coroutine::task::{Control, PLACE_SUSPENDED, TaskRef};
 use crate::coroutine::{Coroutine, CoroutineId, State};
+use crate::inspect::resident::Resident;
 use crate::inspect::unwind;
 
 /// So many coroutines are listed of each worker and each list; more than that nobody reads.
@@ -30,15 +31,6 @@ const SHOWN: usize = 32;
 /// How long to wait for the answer of a worker that is not known to be kept by a coroutine. Where the watch thread can find that out, it takes it some 30 ms;
 /// who takes longer without that has few turns on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(if cfg!(target_os = "linux") { 5 } else { 1 });
-
-/// A coroutine, and what it was doing.
-#[derive(Clone)]
-pub(crate) struct Resident {
-    pub(crate) coroutine: Coroutine,
-    pub(crate) state: State,
-    /// Where it was suspended, or was running: the innermost first.
-    pub(crate) frames: Arc<[usize]>,
-}
 
 /// Who lived on a runtime when the census was taken.
 #[derive(Default)]
@@ -78,13 +70,24 @@ impl Census {
 }
 
 impl Scheduler {
+    /// Who lives here, on the one worker that the calling thread is, and runs no coroutine just now.
+    pub(crate) fn census_by(&self, worker: &Worker) -> Census {
+        let mut census = worker.census();
+        self.injected.for_each(|task| census.count_unstarted(task));
+        census.tasks = self.count_guests();
+        census
+    }
+
     /// Who lives here.
     pub(crate) fn census(&self) -> Census {
+        if self.is_left_in_parent() {
+            return Census::default();
+        }
         let watch_closely = self.watch.closely();
         let mut census = Census::default();
         let is_kept = |worker: &Shared| {
-            let switches = worker.switches.load(Ordering::Relaxed);
-            worker.watched.stall_at(switches).is_some() || !self.has_thread(worker.index as usize)
+            worker.watched.stall_at(worker.switches()).is_some()
+                || !self.has_thread(worker.index as usize)
         };
         let answers = self.ask_workers(PATIENCE, Worker::census, |answers| {
             let answered = |worker: &Shared| {
@@ -103,10 +106,7 @@ impl Scheduler {
             }
             census.silent += 1;
             worker.spawned.for_each(|task| census.count_unstarted(task));
-            if let Some(stall) = worker
-                .watched
-                .stall_at(worker.switches.load(Ordering::Relaxed))
-            {
+            if let Some(stall) = worker.watched.stall_at(worker.switches()) {
                 census.count(|| Resident {
                     coroutine: stall.coroutine,
                     state: State::Running,

@@ -149,7 +149,7 @@ pub(crate) fn ended(task: TaskRef) {
         return;
     };
     if task.guest_flags() & LOCAL != 0 {
-        worker.live.set(worker.live.get() - 1);
+        worker.shared.count_live(usize::MAX);
     } else {
         Guests::count(&worker.shared.guests.ended);
     }
@@ -208,7 +208,7 @@ impl Scheduler {
     }
 
     /// Those of spares that have ended included: tasks have begun and ended there.
-    fn every_worker(&self) -> impl Iterator<Item = &Shared> {
+    pub(super) fn every_worker(&self) -> impl Iterator<Item = &Shared> {
         self.workers
             .iter()
             .map_while(|place| place.get().map(|shared| &**shared))
@@ -218,7 +218,7 @@ impl Scheduler {
 impl Worker {
     /// Hands this worker a new task that may run nowhere else.
     pub(crate) fn submit_local_guest(&self, task: TaskRef) {
-        self.live.set(self.live.get() + 1);
+        self.shared.count_live(1);
         self.submit_local(task);
     }
 
@@ -366,7 +366,7 @@ impl Worker {
             && task.is_guest()
             && task.guest_flags() & LOCAL == 0
         {
-            self.live.set(self.live.get() + 1);
+            self.shared.count_live(1);
             Guests::count(&self.shared.guests.ended);
             let here = ptr::from_ref(&*self.shared).cast_mut();
             task.guest().home.store(here, Ordering::Relaxed);

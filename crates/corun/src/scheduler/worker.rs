@@ -65,8 +65,6 @@ pub(crate) struct Worker {
     pub(super) run_queue: RunQueue,
     /// The thread's own stack, suspended while a coroutine runs.
     pub(super) idle: Cell<Context>,
-    /// How many coroutines have started here and not finished. The thread must not end before they do.
-    pub(super) live: Cell<usize>,
     pub(super) stacks: UnsafeCell<Stacks>,
     /// How many started and how many unstarted coroutines are still to have their turn in this round.
     started_left: Cell<usize>,
@@ -123,7 +121,6 @@ impl Worker {
         Worker {
             run_queue: RunQueue::new(),
             idle: Cell::new(Context::NONE),
-            live: Cell::new(0),
             stacks: UnsafeCell::new(Stacks::new(shared.scheduler.config.stack_size)),
             started_left: Cell::new(0),
             fresh_left: Cell::new(0),
@@ -345,7 +342,7 @@ impl Worker {
     pub(super) fn count_switch(&self) -> u32 {
         let count = self.shared.switches.load(Ordering::Relaxed).wrapping_add(1);
         self.shared.switches.store(count, Ordering::Relaxed);
-        count
+        count as u32
     }
 
     /// Whom to switch to, and what to pass. `yields`: the caller stays ready itself.
@@ -618,7 +615,7 @@ unsafe extern "C" fn entry(control: usize) -> ! {
             unreachable!("a coroutine starts on a worker, with its task");
         };
         let cancelled = worker.begin(task, control);
-        worker.live.set(worker.live.get() + 1);
+        worker.shared.count_live(1);
         // SAFETY: the task was unstarted and taken out of its list by whoever furnished this stack or `after_end`.
         unsafe {
             if cancelled {
@@ -631,7 +628,7 @@ unsafe extern "C" fn entry(control: usize) -> ! {
             // The child of a fork: this coroutine went on as the only thread, and has ended.
             std::process::exit(0);
         };
-        worker.live.set(worker.live.get() - 1);
+        worker.shared.count_live(usize::MAX);
         match worker.after_end(default_size) {
             Next::Start(task) => {
                 control.locals.reopen();
