@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::net::Shutdown;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -428,32 +428,6 @@ fn a_hundred_thousand_at_once() {
             }
             println!("{count} cancelled in {:?}", start.elapsed());
         });
-}
-
-#[test]
-fn a_plain_thread_is_cancelled() {
-    let token = CancelToken::new();
-    let thread = std::thread::spawn({
-        let token = token.clone();
-        move || {
-            let (_sender, receiver) = unbounded::<()>();
-            let mutex = Mutex::new(());
-            let _guard = mutex.lock();
-            let waits: [(&str, &dyn Fn()); 4] = [
-                ("park", &corun::park),
-                ("recv", &|| _ = receiver.recv()),
-                ("sleep", &|| corun::sleep(Duration::from_secs(1_000))),
-                ("lock", &|| drop(mutex.lock())),
-            ];
-            for (name, wait) in waits {
-                let error = token.run(AssertUnwindSafe(wait)).expect_err(name);
-                assert_eq!(error.to_string(), "cancelled: enough");
-            }
-        }
-    });
-    std::thread::yield_now();
-    token.cancel_with("enough");
-    thread.join().unwrap();
 }
 
 #[test]
