@@ -151,11 +151,16 @@ fn a_dump_says_who_waits_where() {
             .spawn_on(runtime.handle(), || corun::sleep(Duration::from_secs(3600)))
             .unwrap();
         let task = runtime.spawn_async(pending::<()>());
+        let task_line = line!() - 1;
         until_suspended([reader.coroutine(), sleeper.coroutine(), task.coroutine()]);
         let dump = runtime.dump();
         assert_eq!(dump.coroutines().len(), 2);
         assert_eq!((dump.others(), dump.kept_workers()), (0, 0));
         assert_eq!(dump.tasks(), 1);
+        let waiting = &dump.async_tasks()[0];
+        assert_eq!(waiting.coroutine(), task.coroutine());
+        assert_eq!(waiting.state(), State::Suspended);
+        assert_eq!(waiting.coroutine().spawn_site().line(), task_line);
         let entry = entry_of(&dump, "reader");
         assert_eq!(entry.coroutine(), reader.coroutine());
         assert_eq!(entry.state(), State::Suspended);

@@ -13,11 +13,12 @@ use crate::scheduler::stall::Backtrace;
 pub struct Dump {
     entries: Vec<Entry>,
     others: usize,
+    waiting_tasks: Vec<Entry>,
     tasks: usize,
     kept: usize,
 }
 
-/// A coroutine in a [`Dump`]. Its `Display` is one line: name, number, spawn site, state, and where it waited.
+/// A coroutine or async task in a [`Dump`]. Its `Display` is one line: name, number, spawn site, state, and where it waited.
 #[derive(Clone)]
 pub struct Entry {
     resident: Resident,
@@ -25,9 +26,10 @@ pub struct Entry {
 
 impl Dump {
     pub(crate) fn new(census: Census) -> Dump {
-        let entries = census.residents.into_iter();
+        let entry = |resident| Entry { resident };
         Dump {
-            entries: entries.map(|resident| Entry { resident }).collect(),
+            entries: census.residents.into_iter().map(entry).collect(),
+            waiting_tasks: census.waiting_tasks.into_iter().map(entry).collect(),
             others: census.others,
             tasks: census.tasks,
             kept: census.silent,
@@ -44,7 +46,13 @@ impl Dump {
         self.others
     }
 
-    /// How many async tasks there were that are bound to no worker.
+    /// The async tasks that have waited for something and had not ended. Of very many, some hundreds for each worker. They have no stack, so it is not told
+    /// where in their code they wait.
+    pub fn async_tasks(&self) -> &[Entry] {
+        &self.waiting_tasks
+    }
+
+    /// How many async tasks there were in all that are bound to no worker, ready or not.
     pub fn tasks(&self) -> usize {
         self.tasks
     }
@@ -131,7 +139,7 @@ impl fmt::Display for Dump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let coroutines = self.entries.len() + self.others;
         write!(f, "{coroutines} coroutines, {} async tasks", self.tasks)?;
-        for entry in &self.entries {
+        for entry in self.entries.iter().chain(&self.waiting_tasks) {
             write!(f, "\n  {entry}")?;
         }
         if self.others != 0 {
@@ -162,6 +170,7 @@ impl fmt::Debug for Dump {
         f.debug_struct("Dump")
             .field("coroutines", &self.entries)
             .field("others", &self.others)
+            .field("async_tasks", &self.waiting_tasks)
             .field("tasks", &self.tasks)
             .field("kept_workers", &self.kept)
             .finish()

@@ -19,7 +19,11 @@ pub(crate) struct Resident {
 impl fmt::Display for Resident {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let coroutine = &self.coroutine;
-        f.write_str("coroutine ")?;
+        f.write_str(if coroutine.task().is_guest() {
+            "async task "
+        } else {
+            "coroutine "
+        })?;
         if let Some(name) = coroutine.name() {
             write!(f, "'{name}' ")?;
         }

@@ -31,8 +31,7 @@ impl Runtime {
     ///    `timeout` of zero it cancels at once.
     ///
     /// What does not end even so goes on, on its threads: a coroutine that computes without ever waiting, waits inside of
-    /// [`shield`](crate::shield()), or blocks its thread. Closures that run in [`blocking`](crate::blocking) are waited for as well. Async
-    /// tasks are cancelled when they are next woken.
+    /// [`shield`](crate::shield()), or blocks its thread. Closures that run in [`blocking`](crate::blocking) are waited for as well.
     ///
     /// A coroutine of this very runtime that calls this waits for itself, and so for the whole time; it is not cancelled.
     ///
@@ -106,6 +105,7 @@ pub struct ShutdownError {
 struct Inner {
     unfinished: Vec<Unfinished>,
     others: usize,
+    waiting_tasks: Vec<Unfinished>,
     tasks: usize,
     silent: usize,
     busy: usize,
@@ -119,10 +119,11 @@ pub struct Unfinished {
 
 impl ShutdownError {
     fn new(census: Census, busy: usize) -> ShutdownError {
-        let unfinished = census.residents.into_iter();
+        let unfinished = |resident| Unfinished { resident };
         ShutdownError {
             inner: Arc::new(Inner {
-                unfinished: unfinished.map(|resident| Unfinished { resident }).collect(),
+                unfinished: census.residents.into_iter().map(unfinished).collect(),
+                waiting_tasks: census.waiting_tasks.into_iter().map(unfinished).collect(),
                 others: census.others,
                 tasks: census.tasks,
                 silent: census.silent,
@@ -141,7 +142,12 @@ impl ShutdownError {
         self.inner.unfinished.len() + self.inner.others
     }
 
-    /// How many async tasks were left.
+    /// The async tasks that were left and have waited for something. Of very many, some hundreds for each worker.
+    pub fn unfinished_async_tasks(&self) -> &[Unfinished] {
+        &self.inner.waiting_tasks
+    }
+
+    /// How many async tasks were left that are bound to no worker.
     pub fn unfinished_tasks(&self) -> usize {
         self.inner.tasks
     }
@@ -199,6 +205,7 @@ impl fmt::Display for ShutdownError {
         let Inner {
             unfinished,
             others,
+            waiting_tasks,
             tasks,
             silent,
             busy,
@@ -208,7 +215,7 @@ impl fmt::Display for ShutdownError {
             "the time to shut down was over before {} coroutines and {tasks} async tasks had finished; cancelled, they have left {busy} worker threads busy",
             unfinished.len() + others
         )?;
-        for one in unfinished {
+        for one in unfinished.iter().chain(waiting_tasks) {
             write!(f, "\n  {one}")?;
         }
         if *others != 0 {
@@ -231,6 +238,7 @@ impl fmt::Debug for ShutdownError {
         f.debug_struct("ShutdownError")
             .field("unfinished", &self.inner.unfinished)
             .field("others", &self.inner.others)
+            .field("async_tasks", &self.inner.waiting_tasks)
             .field("tasks", &self.inner.tasks)
             .field("workers", &self.inner.busy)
             .finish()

@@ -4,7 +4,7 @@
 //! block at its top that names its coroutine. Those that have not started stand in lists. Only the worker's own thread may look at the former, while it
 //! runs none of them (`errands.rs`); a worker that does not come to that is kept by a coroutine, of which the watch thread knows.
 //!
-//! Async tasks that wait are known to their wakers alone: they are counted. A task is cancelled when it is next woken.
+//! Async tasks have no stack. Those that have waited stand in a roll (`roll.rs`); those that are ready to be polled are cancelled in place of the poll.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,8 +17,10 @@ use super::parked::OPEN;
 use super::shared::Shared;
 use super::signal::Signal;
 use super::worker::Worker;
+use crate::cancel::Cancelled;
 use crate::coroutine::task::{Control, PLACE_SUSPENDED, TaskRef};
 use crate::coroutine::{Coroutine, CoroutineId, State};
+use crate::future::task::cancel_task;
 use crate::inspect::resident::Resident;
 use crate::inspect::unwind;
 
@@ -38,8 +40,10 @@ pub(crate) struct Census {
     pub(crate) residents: Vec<Resident>,
     /// How many coroutines lived beyond those.
     pub(crate) others: usize,
-    /// How many async tasks lived.
+    /// How many async tasks lived that are bound to no worker.
     pub(crate) tasks: usize,
+    /// Some of all async tasks that have waited.
+    pub(crate) waiting_tasks: Vec<Resident>,
     /// How many workers are kept by a coroutine, so that nobody knows of their others.
     pub(crate) silent: usize,
 }
@@ -70,11 +74,27 @@ impl Census {
 }
 
 impl Scheduler {
+    /// Some of the async tasks that have waited.
+    fn waiting_tasks(&self) -> Vec<Resident> {
+        let mut tasks = Vec::new();
+        for worker in self.every_worker() {
+            worker.guests.roll.for_each(LISTED, |coroutine| {
+                tasks.push(Resident {
+                    state: coroutine.state(),
+                    coroutine,
+                    frames: Arc::default(),
+                });
+            });
+        }
+        tasks
+    }
+
     /// Who lives here, on the one worker that the calling thread is, and runs no coroutine just now.
     pub(crate) fn census_by(&self, worker: &Worker) -> Census {
         let mut census = worker.census();
         self.injected.for_each(|task| census.count_unstarted(task));
         census.tasks = self.count_guests();
+        census.waiting_tasks = self.waiting_tasks();
         census
     }
 
@@ -116,12 +136,19 @@ impl Scheduler {
         }
         self.injected.for_each(|task| census.count_unstarted(task));
         census.tasks = self.count_guests();
+        census.waiting_tasks = self.waiting_tasks();
         drop(watch_closely);
         census
     }
 
-    /// Cancels all coroutines but one; async tasks when they are next woken.
+    /// Cancels all coroutines but one, and all async tasks.
     pub(crate) fn cancel_all(&self, but: Option<CoroutineId>) {
+        for worker in self.every_worker() {
+            // One that was cancelled before, and has not come to its end, is not harmed by it.
+            worker.guests.roll.for_each(usize::MAX, |task| {
+                cancel_task(task.task(), Box::new(Cancelled::default()));
+            });
+        }
         self.injected.for_each(mark);
         for worker in self.workers() {
             worker.spawned.for_each(mark);

@@ -31,6 +31,7 @@ use corun_context::raw::Context;
 
 use super::Scheduler;
 use super::next_place::NextPlace;
+use super::roll::Roll;
 use super::shared::Shared;
 use super::spawn_list::SpawnList;
 use super::worker::{BUDGET, Next, TICK, Worker};
@@ -50,6 +51,8 @@ pub(super) struct Guests {
     pub(super) next: NextPlace,
     /// Tasks bound to this worker that others have woken.
     woken: SpawnList,
+    /// Those that were first polled here, have waited, and have not ended.
+    pub(super) roll: Roll,
     /// How many were spawned, and how many have ended here: written by the worker alone.
     begun: AtomicUsize,
     ended: AtomicUsize,
@@ -77,6 +80,7 @@ impl Guests {
         Guests {
             next: NextPlace::new(),
             woken: SpawnList::new(0),
+            roll: Roll::new(),
             begun: AtomicUsize::new(0),
             ended: AtomicUsize::new(0),
         }
@@ -123,6 +127,11 @@ pub(crate) fn ready_again(task: TaskRef) {
         Some(worker) => worker.local.push_again(task),
         None => unreachable!("tasks are polled on workers"),
     }
+}
+
+/// The roll that a task enters which is polled on this thread; null on no worker.
+pub(super) fn roll_here(_: TaskRef) -> *const Roll {
+    Worker::current().map_or(ptr::null(), |worker| &raw const worker.shared.guests.roll)
 }
 
 #[inline(never)]

@@ -27,6 +27,7 @@ mod next_place;
 mod nudges;
 pub(crate) mod overflow;
 pub(crate) mod parked;
+pub(crate) mod roll;
 pub(crate) mod run_queue;
 pub(crate) mod shared;
 pub(crate) mod signal;

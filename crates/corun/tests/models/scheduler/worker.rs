@@ -10,6 +10,7 @@ use crate::checker::thread::{self, Thread};
 use corun_context::raw::Context;
 
 use super::inbox::Inbox;
+use super::roll::Roll;
 use super::signal::Signal;
 use super::sleepers::{Bed, Sleepers};
 use crate::coroutine::Coroutine;
@@ -60,6 +61,7 @@ pub struct Shared {
     timers: Mutex<Vec<*const Signal>>,
     /// The async tasks that are ready.
     line: Mutex<Vec<TaskRef>>,
+    pub roll: Roll,
 }
 
 // SAFETY: as for the real one.
@@ -165,6 +167,7 @@ impl Shared {
             thread: Mutex::new(None),
             timers: Mutex::new(Vec::new()),
             line: Mutex::new(Vec::new()),
+            roll: Roll::new(),
         }
     }
 
