@@ -168,17 +168,20 @@ impl TaskRef {
         unsafe { self.free() };
     }
 
-    /// For a task that nobody refers to any more: puts it in line once more, with a reference of its own, if it has not ended. Returns false if it has.
+    /// For a task that nobody refers to any more: puts it in line once more, with a reference of its own, if it has not ended. Returns false if it has, and
+    /// its block is to be freed.
     pub(super) fn revive_to_drop(self) -> bool {
-        if self.header().references.load(Ordering::Relaxed) & COMPLETE != 0 {
+        // Acquire pairs with the releases of the other references.
+        let seen = self.header().references.load(Ordering::Acquire);
+        if seen & COMPLETE != 0 && seen < 2 * REFERENCE {
             return false;
         }
-        // Whoever found the task in a roll may have taken a reference since the caller's was seen to be the last one, and not been the first to act.
+        // Whoever found the task in a roll may have taken a reference since the caller's was seen to be the last one, and it may even have ended since.
         let (ended, revived) = self.step(|word| {
-            if word & COMPLETE != 0 {
-                (word, (true, None))
-            } else if word >= 2 * REFERENCE {
+            if word >= 2 * REFERENCE {
                 (word - REFERENCE, (false, None))
+            } else if word & COMPLETE != 0 {
+                (word, (true, None))
             } else {
                 let local = word & LOCAL;
                 let word = REFERENCE | SCHEDULED | CANCELLED | local;
