@@ -62,7 +62,13 @@ fn what_has_no_deadline() {
         is_left(|| corun::sleep(Duration::MAX));
         is_left(|| corun::sleep(Duration::from_secs(1_000)));
         is_left(|| corun::park_timeout(Duration::from_secs(1_000)));
-        is_left(|| drop(corun::spawn(|| corun::sleep(Duration::from_millis(200))).join()));
+        // The child ends when the test is over.
+        let (sender, receiver) = unbounded::<()>();
+        is_left(move || {
+            let receiver = receiver.clone();
+            drop(corun::spawn(move || receiver.recv()).join());
+        });
+        drop(sender);
     });
 }
 
@@ -252,7 +258,14 @@ fn no_message_is_lost() {
                 }
             }
             drop((sender, receiver.clone()));
-            corun::sleep(Duration::from_millis(20));
+            // Some in the midst of it, the others when nothing moves any more.
+            parties.iter().step_by(7).for_each(|party| party.cancel());
+            let rests = |party: &corun::JoinHandle<()>| {
+                party.is_finished() || party.coroutine().state() == State::Suspended
+            };
+            while !parties.iter().all(rests) {
+                corun::yield_now();
+            }
             for party in &parties {
                 party.cancel();
             }
@@ -372,7 +385,7 @@ fn a_panic_stays_a_panic() {
             struct Waits;
             impl Drop for Waits {
                 fn drop(&mut self) {
-                    corun::sleep(Duration::from_millis(5));
+                    corun::park();
                 }
             }
             let _waits = Waits;
@@ -380,6 +393,7 @@ fn a_panic_stays_a_panic() {
         });
         until_suspended(&panicking);
         panicking.cancel();
+        panicking.coroutine().unpark();
         assert_eq!(
             *panicking
                 .join()
