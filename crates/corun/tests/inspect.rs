@@ -2,7 +2,7 @@
 
 use std::future::pending;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use corun::channel::{Receiver, bounded};
@@ -238,7 +238,8 @@ fn very_many_are_counted() {
     until_suspended(many.iter().map(JoinHandle::coroutine));
     let dump = runtime.dump();
     assert_eq!(dump.coroutines().len() + dump.others(), 3_000);
-    assert!(dump.coroutines().len() <= 1_024, "some hundreds a worker");
+    // Some hundreds a worker; a spare one may have begun some.
+    assert!((512..3_000).contains(&dump.coroutines().len()));
     drop(sender);
     many.into_iter().for_each(|one| one.join().unwrap());
     runtime.shutdown(Duration::from_secs(60)).unwrap();
@@ -261,6 +262,72 @@ fn a_host_looks_into_its_own_runtime() {
     runtime.run_until_idle();
     assert!(waiting.is_finished());
     assert!(runtime.dump().coroutines().is_empty());
+}
+
+/// Tasks that end, wait, are cancelled and are given up, while others look at them: each future is dropped once, and none is left.
+#[test]
+fn whoever_looks_keeps_nobody() {
+    struct Counted(Arc<AtomicUsize>);
+    impl Drop for Counted {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    const TASKS: usize = if cfg!(debug_assertions) {
+        8_000
+    } else {
+        80_000
+    };
+    for workers in [1, 2, 8] {
+        let runtime = runtime(workers);
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::SeqCst) {
+                    let dump = runtime.dump();
+                    let named = |entry: &corun::inspect::Entry| entry.coroutine().name().is_some();
+                    assert!(!dump.async_tasks().iter().any(named));
+                    assert!(
+                        runtime.metrics().tasks <= 2 * TASKS,
+                        "as many as were ever spawned"
+                    );
+                }
+            });
+            let mut held = Vec::new();
+            for n in 0..TASKS {
+                let counted = Counted(Arc::clone(&dropped));
+                let (promise, future) = corun::future::promise::<(), ()>();
+                let task = runtime.spawn_async(async move {
+                    let _counted = counted;
+                    let _ = future.await;
+                    // On whatever worker.
+                    let _ = corun::spawn_async(async {}).await;
+                });
+                match n % 4 {
+                    0 => promise.resolve(()),
+                    1 => task.cancel(),
+                    2 => drop(promise),
+                    // Nobody is left who could wake it.
+                    _ => std::mem::forget(promise),
+                }
+                if n % 3 == 0 {
+                    held.push(task);
+                }
+            }
+            for (n, task) in held.into_iter().enumerate() {
+                if (3 * n) % 4 == 3 {
+                    task.cancel();
+                }
+                let _ = task.join();
+            }
+            // Those that are left wait for promises that were forgotten.
+            done.store(true, Ordering::SeqCst);
+        });
+        let _ = runtime.shutdown(Duration::from_millis(5));
+        until(|| dropped.load(Ordering::SeqCst) == TASKS);
+    }
 }
 
 /// Connections are registered when somebody first waits for them, and are gone when they are closed.
