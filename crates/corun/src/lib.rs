@@ -28,6 +28,7 @@
 //!
 //! # Features
 //! None is on by default.
+//! - `events`: an observer is told what happens, step by step: see [`inspect`].
 //! - `futures-io`: `AsyncRead` and `AsyncWrite` of the crate `futures-io` for the streams of [`net`].
 //! - `hyper`: the module `hyper`, with which hyper 1 serves and asks on corun. Implies `futures-io`.
 //! - `tokio`: the module `tokio`, with which coroutines use what needs tokio's reactor (reqwest, tokio-postgres, sqlx, ...). Implies `futures-io`.
@@ -42,7 +43,7 @@ mod compat;
 mod coroutine;
 pub mod future;
 mod group;
-mod inspect;
+pub mod inspect;
 pub mod io;
 pub mod net;
 mod platform;

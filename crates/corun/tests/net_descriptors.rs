@@ -5,7 +5,7 @@ mod child;
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use corun::net::{TcpListener, TcpStream};
+use corun::net::{TcpListener, TcpStream, UdpSocket};
 
 const CHILD: &str = "CORUN_TEST_OUT_OF_DESCRIPTORS";
 
@@ -48,6 +48,7 @@ fn in_child() {
         // SAFETY: passes a valid structure.
         let result = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
         assert_eq!(result, 0);
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         // Connections that are not accepted yet, and the last descriptors.
         for _ in 0..8 {
             clients.push(TcpStream::connect(address).unwrap());
@@ -61,8 +62,23 @@ fn in_child() {
             assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
             corun::sleep(Duration::from_millis(1));
         }
+        // A plain thread that could not be got out of its wait by a cancellation does not begin to wait.
+        let socket = std::thread::spawn(move || {
+            let result = corun::cancel_scope(|_| socket.recv_from(&mut [0]));
+            let error = result.unwrap().unwrap_err();
+            assert_eq!(error.raw_os_error(), Some(libc::EMFILE));
+            socket
+        })
+        .join()
+        .unwrap();
         // No new connection, hence no new event: the calls themselves must find those that wait.
         drop(hoard);
+        let waiting = std::thread::spawn(move || {
+            corun::timeout(Duration::from_millis(1), || {
+                drop(socket.recv_from(&mut [0]))
+            })
+        });
+        assert!(waiting.join().unwrap().is_err(), "it waits again");
         for _ in 0..8 {
             served.push(listener.accept().unwrap().0);
         }

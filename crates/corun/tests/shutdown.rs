@@ -10,12 +10,19 @@ use corun::runtime::{ShutdownError, Unfinished};
 use corun::{Builder, Runtime, State, channel};
 
 const SHORT: Duration = Duration::from_millis(5);
+/// After this, those that are cancelled have as long again, which is the most that there is: on a busy machine a worker may not come to anything in
+/// the tenth of a second that [`SHORT`] gives them.
+const PATIENT: Duration = Duration::from_secs(1);
 const LONG: Duration = Duration::from_secs(60);
 
-fn each(test: impl Fn(Runtime)) {
-    for workers in [1, 2, 8] {
-        test(Runtime::builder().workers(workers).build().unwrap());
-    }
+/// Side by side, as they wait most of the time.
+fn each(test: impl Fn(Runtime) + Sync) {
+    std::thread::scope(|scope| {
+        for workers in [1, 2, 8] {
+            let test = &test;
+            scope.spawn(move || test(Runtime::builder().workers(workers).build().unwrap()));
+        }
+    });
 }
 
 /// Counts when it is dropped, after a wait.
@@ -58,7 +65,7 @@ fn who_is_left_is_cancelled_and_reported() {
                 .unwrap();
         }
         (0..10).for_each(|_| wait.recv().unwrap());
-        let error = runtime.shutdown(SHORT).unwrap_err();
+        let error = runtime.shutdown(PATIENT).unwrap_err();
         assert_eq!(cleaned.load(Ordering::SeqCst), 10);
         assert_eq!(error.unfinished_coroutines(), 10);
         assert_eq!(
@@ -104,7 +111,7 @@ fn one_that_does_not_end_is_said_not_to_have() {
             })
             .unwrap();
         wait.recv().unwrap();
-        let error = runtime.shutdown(SHORT).unwrap_err();
+        let error = runtime.shutdown(PATIENT).unwrap_err();
         assert_eq!(error.unfinished_workers(), 1);
         assert!(!named(&error, "stubborn").has_ended());
         sender.send(()).unwrap();
@@ -190,7 +197,7 @@ fn those_that_the_cancelled_spawn_are_cancelled_as_well() {
             corun::park();
         });
         wait.recv().unwrap();
-        let error = runtime.shutdown(SHORT).unwrap_err();
+        let error = runtime.shutdown(PATIENT).unwrap_err();
         assert_eq!(error.unfinished_workers(), 0, "{error}");
     });
 }
@@ -211,17 +218,99 @@ fn very_many_are_counted_and_some_listed() {
     assert!(error.to_string().contains("more coroutines"));
 }
 
+/// Drops a future that is told of.
+struct Told(Arc<AtomicUsize>);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Those that wait for somebody who never comes, however they wait, and those that are bound to a worker.
 #[test]
-fn async_tasks_are_counted() {
+fn async_tasks_are_named_and_cancelled() {
     each(|runtime| {
+        let dropped = Arc::new(AtomicUsize::new(0));
         let (sender, letters) = channel::unbounded::<()>();
-        runtime.spawn_async(async move { letters.recv_async().await });
-        let error = runtime.shutdown(SHORT).unwrap_err();
-        assert_eq!(error.unfinished_tasks(), 1);
-        // Woken, it is dropped.
-        sender.send(()).unwrap();
-        while sender.send(()).is_ok() {
+        let (ready, wait) = std::sync::mpsc::channel();
+        let line = line!() + 3;
+        for n in 0..10 {
+            let named = Builder::new().name(format!("reader {n}"));
+            let (letters, told) = (letters.clone(), Told(Arc::clone(&dropped)));
+            let ready = ready.clone();
+            let reader = async move {
+                let _told = told;
+                ready.send(()).unwrap();
+                let _ = letters.recv_async().await;
+            };
+            // On a worker, and from outside.
+            let spawned = match n % 2 {
+                0 => runtime.block_on(|| named.spawn_async(reader)),
+                _ => runtime.block_on(|| named.spawn_async_local(reader)),
+            };
+            drop(spawned.unwrap());
+        }
+        // Its waker is kept, and never called.
+        let (told, sent) = (Told(Arc::clone(&dropped)), ready.clone());
+        let mut once = Some(sent);
+        drop(runtime.spawn_async(std::future::poll_fn(move |cx| {
+            let _told = &told;
+            if let Some(sent) = once.take() {
+                std::mem::forget(cx.waker().clone());
+                sent.send(()).unwrap();
+            }
+            std::task::Poll::<()>::Pending
+        })));
+        (0..11).for_each(|_| wait.recv().unwrap());
+        let error = runtime.shutdown(PATIENT).unwrap_err();
+        assert_eq!(error.unfinished_workers(), 0, "{error}");
+        assert_eq!(error.unfinished_coroutines(), 0, "{error}");
+        assert_eq!(dropped.load(Ordering::SeqCst), 11);
+        assert_eq!(error.unfinished_async_tasks().len(), 11, "{error}");
+        let mut all = error.unfinished_async_tasks().iter();
+        let third = all.find(|one| one.coroutine().name() == Some("reader 3"));
+        let third = third.unwrap();
+        assert!(third.coroutine().spawn_site().line() > line);
+        assert_eq!(third.state(), State::Suspended);
+        assert_eq!(third.coroutine().state(), State::Cancelled);
+        assert!(third.has_ended() && third.frames().is_empty());
+        assert!(
+            error.to_string().contains("async task 'reader 3'"),
+            "{error}"
+        );
+        drop(sender);
+    });
+}
+
+/// They end in line, while others wait for them.
+#[test]
+fn a_crowd_of_async_tasks_ends() {
+    each(|runtime| {
+        let tasks: Vec<_> = (0..20_000)
+            .map(|n: u32| {
+                let inner = runtime.spawn_async(std::future::pending::<()>());
+                runtime.spawn_async(async move {
+                    let _ = inner.await;
+                    n
+                })
+            })
+            .collect();
+        while !tasks
+            .iter()
+            .all(|task| task.coroutine().state() == State::Suspended)
+        {
             std::thread::yield_now();
+        }
+        let error = runtime.shutdown(PATIENT).unwrap_err();
+        assert_eq!(error.unfinished_tasks(), 40_000);
+        assert!(error.unfinished_async_tasks().len() >= 512);
+        // Each of the outer ones is cancelled, or sees that the inner one was.
+        for (n, task) in tasks.into_iter().enumerate() {
+            match task.join() {
+                Ok(number) => assert_eq!(number as usize, n),
+                Err(payload) => assert!(payload.is::<corun::Cancelled>()),
+            }
         }
     });
 }

@@ -151,19 +151,11 @@ impl BlockingPool {
     }
 
     /// How many threads there are.
-    #[allow(
-        dead_code,
-        reason = "for the inspection that a later part brings, and for tests"
-    )]
     pub(crate) fn threads(&self) -> usize {
         self.inner.lock().threads
     }
 
     /// How many jobs wait for a thread.
-    #[allow(
-        dead_code,
-        reason = "for the inspection that a later part brings, and for tests"
-    )]
     pub(crate) fn queued(&self) -> usize {
         self.inner.lock().queue.len()
     }

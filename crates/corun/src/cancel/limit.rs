@@ -26,6 +26,8 @@ use std::time::Instant;
 
 use super::levels::Surroundings;
 use super::thread_wait;
+use crate::platform;
+use crate::reactor::{Direction, RawDescriptor};
 use crate::scheduler::signal::Signal;
 use crate::time::Elapsed;
 
@@ -127,6 +129,21 @@ impl Limit {
             return thread_wait::wait(signal, self.deadline);
         }
         signal.wait_within(self.deadline, self.open)
+    }
+
+    /// Waits on a plain thread until a descriptor may be ready; returns false if the wait ends before.
+    ///
+    /// # Errors
+    /// Those of `poll(2)`; and if there is no descriptor left for what may cut the wait short.
+    #[cold]
+    pub(crate) fn poll(&self, descriptor: RawDescriptor, direction: Direction) -> io::Result<bool> {
+        if self.is_over() {
+            return Ok(false);
+        }
+        if self.of_thread {
+            return thread_wait::poll(descriptor, direction, self.deadline);
+        }
+        platform::poll::wait(descriptor, direction, self.deadline, None)
     }
 
     /// Waits where nobody notifies.

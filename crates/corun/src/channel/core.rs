@@ -39,6 +39,7 @@ use std::ptr;
 use super::buffer::Buffer;
 use super::lock::{self, Lock};
 use super::waiter::{Queue, Role, State, Waiter};
+use crate::inspect::points;
 use crate::primitive::atomic::AtomicU32;
 use crate::scheduler::signal::Wakeup;
 
@@ -209,6 +210,22 @@ impl<T> Chan<T> {
     #[inline(always)]
     pub(super) fn lock(&self) -> Guard<'_, T> {
         self.inner.lock()
+    }
+
+    /// The caller has sent a message, if `sent`.
+    #[inline(always)]
+    pub(super) fn note_sent(&self, sent: bool) {
+        if sent {
+            points::sent(ptr::from_ref(self).addr());
+        }
+    }
+
+    /// The caller has received a message, if `received`.
+    #[inline(always)]
+    pub(super) fn note_received(&self, received: bool) {
+        if received {
+            points::received(ptr::from_ref(self).addr());
+        }
     }
 }
 

@@ -225,7 +225,11 @@ impl<T> Future for RecvFuture<'_, T> {
         // SAFETY: nothing is moved out.
         let this = unsafe { self.get_unchecked_mut() };
         match this.receiver.source() {
-            Source::Chan(chan) => this.poll_chan(chan, cx.waker()),
+            Source::Chan(chan) => {
+                let polled = this.poll_chan(chan, cx.waker());
+                chan.note_received(matches!(polled, Poll::Ready(Ok(_))));
+                polled
+            }
             Source::Clock(_) => this.poll_clock(cx),
             Source::Never => Poll::Pending,
         }
@@ -327,6 +331,7 @@ impl<T> Future for SendFuture<'_, T> {
             }
         };
         this.unsent = false;
+        chan.note_sent(sent);
         Poll::Ready(if sent {
             Ok(())
         } else {

@@ -35,10 +35,12 @@ impl<T> Chan<T> {
 
     #[inline(always)]
     pub(super) fn try_recv(&self) -> Result<T, TryRecvError> {
-        match self.pop() {
+        let result = match self.pop() {
             Ok(message) => Ok(message),
             Err(inner) => self.try_recv_slow(inner),
-        }
+        };
+        self.note_received(result.is_ok());
+        result
     }
 
     #[inline(never)]
@@ -61,13 +63,15 @@ impl<T> Chan<T> {
 
     #[inline(always)]
     pub(super) fn recv(&self, deadline: Option<Instant>) -> Result<T, RecvTimeoutError> {
-        match self.pop() {
+        let result = match self.pop() {
             Ok(message) => Ok(message),
             Err(inner) if inner.flags == 0 && inner.len == 0 && !inner.senders.is_empty() => {
                 self.recv_of_sender(inner, deadline)
             }
             Err(inner) => self.recv_slow(inner, deadline),
-        }
+        };
+        self.note_received(result.is_ok());
+        result
     }
 
     /// Takes the message of the first sender that waits, at a rendezvous.

@@ -9,7 +9,7 @@ use super::commit::Commitment;
 use super::error::{
     ReadyTimeoutError, RecvError, SelectTimeoutError, SendError, TryReadyError, TrySelectError,
 };
-use super::receiver::Receiver;
+use super::receiver::{Receiver, Source};
 use super::selection::{self, Arm, Outcome, Patience, SelectHandle, Token};
 use super::sender::Sender;
 use crate::scheduler::safepoint;
@@ -401,6 +401,9 @@ impl SelectedOperation<'_> {
             Outcome::Received => Ok(unsafe { self.token.take_message::<T>() }),
             _ => Err(RecvError),
         };
+        if let Source::Chan(chan) = r.source() {
+            chan.note_received(result.is_ok());
+        }
         self.done();
         result
     }
@@ -489,6 +492,7 @@ pub(super) fn fulfil<T>(
     let message = mem::ManuallyDrop::new(message);
     // SAFETY: the message is forgotten if it was sent.
     if unsafe { sender.chan().fulfil(commitment, &raw const *message) } {
+        sender.chan().note_sent(true);
         Ok(())
     } else {
         Err(SendError(mem::ManuallyDrop::into_inner(message)))

@@ -29,10 +29,12 @@ impl<T> Chan<T> {
     #[inline(always)]
     pub(super) fn try_send(&self, message: T) -> Result<(), TrySendError<T>> {
         let message = ManuallyDrop::new(message);
-        match self.push(&message) {
+        let result = match self.push(&message) {
             Ok(()) => Ok(()),
             Err(inner) => self.try_send_slow(message, inner),
-        }
+        };
+        self.note_sent(result.is_ok());
+        result
     }
 
     #[inline(never)]
@@ -60,13 +62,15 @@ impl<T> Chan<T> {
         deadline: Option<Instant>,
     ) -> Result<(), SendTimeoutError<T>> {
         let message = ManuallyDrop::new(message);
-        match self.push(&message) {
+        let result = match self.push(&message) {
             Ok(()) => Ok(()),
             Err(inner) if inner.flags == 0 && !inner.receivers.is_empty() => {
                 self.send_to_receiver(ManuallyDrop::into_inner(message), inner, deadline)
             }
             Err(inner) => self.send_slow(ManuallyDrop::into_inner(message), inner, deadline),
-        }
+        };
+        self.note_sent(result.is_ok());
+        result
     }
 
     /// Hands the message to the first receiver that waits.

@@ -21,6 +21,16 @@
 //! corun::spawn_async(connection);
 //! let response = corun::block_on(sender.send_request(request))?;
 //! ```
+//!
+//! ```
+//! use corun::net::{TcpListener, TcpStream};
+//!
+//! let listener = TcpListener::bind("127.0.0.1:0")?;
+//! let connection = corun::hyper::Io::new(TcpStream::connect(listener.local_addr()?)?);
+//! fn can_be_served(_: &(impl hyper::rt::Read + hyper::rt::Write + Unpin)) {}
+//! can_be_served(&connection);
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -31,46 +41,11 @@ use std::time::{Duration, Instant};
 use ::hyper::rt::{self, ReadBufCursor};
 use futures_io::{AsyncRead, AsyncWrite};
 
+#[doc(inline)]
+pub use super::io::Io;
+
 /// The most that is read at once: the buffer is cleared first, which for all of a large one would take longer than the read.
 const MOST: usize = 64 * 1024;
-
-/// Makes a connection for hyper of what has the traits of the crate `futures-io`.
-///
-/// ```
-/// use corun::net::{TcpListener, TcpStream};
-///
-/// let listener = TcpListener::bind("127.0.0.1:0")?;
-/// let connection = corun::hyper::Io::new(TcpStream::connect(listener.local_addr()?)?);
-/// fn can_be_served(_: &(impl hyper::rt::Read + hyper::rt::Write + Unpin)) {}
-/// can_be_served(&connection);
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct Io<T>(T);
-
-impl<T> Io<T> {
-    /// Wraps it.
-    pub fn new(inner: T) -> Io<T> {
-        Io(inner)
-    }
-
-    /// What was wrapped.
-    pub fn get_ref(&self) -> &T {
-        &self.0
-    }
-
-    /// Gives back what was wrapped.
-    pub fn into_inner(self) -> T {
-        self.0
-    }
-
-    fn inner(self: Pin<&mut Self>) -> Pin<&mut T>
-    where
-        T: Unpin,
-    {
-        Pin::new(&mut self.get_mut().0)
-    }
-}
 
 impl<T: AsyncRead + Unpin> rt::Read for Io<T> {
     fn poll_read(

@@ -2,5 +2,7 @@
 
 #[cfg(feature = "hyper")]
 pub mod hyper;
+#[cfg(any(feature = "hyper", feature = "tokio"))]
+mod io;
 #[cfg(feature = "tokio")]
 pub mod tokio;

@@ -7,7 +7,7 @@
 //! - [`block_on`] waits for one in a coroutine, which alone is suspended, or on a thread;
 //! - [`wrap`] makes one fit for [`spawn_async`](crate::spawn_async) and for any other executor;
 //! - [`enter`] is for what is no future, but has to be made in a tokio runtime, or does something there;
-//! - [`Io`] gives sockets of corun the traits of `tokio::io`, for libraries that are generic over these.
+//! - [`Io`] gives sockets of corun the traits of `tokio::io`, for libraries that are generic over these. No tokio runtime is needed for it.
 //!
 //! ```
 //! use std::time::Duration;
@@ -18,7 +18,17 @@
 //! sleepers.into_iter().for_each(|sleeper| sleeper.join().unwrap());
 //! ```
 //!
-//! All three take a closure, since much of tokio has not only to be polled, but also to be made in its runtime: `tokio::time::sleep(..)`, as an
+//! ```
+//! use corun::net::{TcpListener, TcpStream};
+//!
+//! let listener = TcpListener::bind("127.0.0.1:0")?;
+//! let stream = corun::tokio::Io::new(TcpStream::connect(listener.local_addr()?)?);
+//! fn can_carry_tls(_: &(impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin)) {}
+//! can_carry_tls(&stream);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! The first three take a closure, since much of tokio has not only to be polled, but also to be made in its runtime: `tokio::time::sleep(..)`, as an
 //! argument, would panic before it is passed. `|| client.get(url).send()` or `async || { .. }` cannot go wrong in this way.
 //!
 //! Name the module in full (`corun::tokio::block_on`): imported, it would hide the crate `tokio`.
@@ -43,6 +53,9 @@ use std::task::{Context, Poll, ready};
 
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ::tokio::runtime::{Builder, Handle};
+
+#[doc(inline)]
+pub use super::io::Io;
 
 static HANDLE: OnceLock<Handle> = OnceLock::new();
 
@@ -194,45 +207,6 @@ impl<F> Drop for Wrapped<F> {
 impl<F> fmt::Debug for Wrapped<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad("Wrapped { .. }")
-    }
-}
-
-/// Gives what has the traits of the crate `futures-io`, such as the streams of [`corun::net`](crate::net), those of `tokio::io`. No tokio runtime is
-/// needed for it.
-///
-/// ```
-/// use corun::net::{TcpListener, TcpStream};
-///
-/// let listener = TcpListener::bind("127.0.0.1:0")?;
-/// let stream = corun::tokio::Io::new(TcpStream::connect(listener.local_addr()?)?);
-/// fn can_carry_tls(_: &(impl tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin)) {}
-/// can_carry_tls(&stream);
-/// # Ok::<(), std::io::Error>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct Io<T>(T);
-
-impl<T> Io<T> {
-    /// Wraps it.
-    pub fn new(inner: T) -> Io<T> {
-        Io(inner)
-    }
-
-    /// What was wrapped.
-    pub fn get_ref(&self) -> &T {
-        &self.0
-    }
-
-    /// Gives back what was wrapped.
-    pub fn into_inner(self) -> T {
-        self.0
-    }
-
-    fn inner(self: Pin<&mut Self>) -> Pin<&mut T>
-    where
-        T: Unpin,
-    {
-        Pin::new(&mut self.get_mut().0)
     }
 }
 

@@ -68,6 +68,11 @@ impl Coroutine {
         self.0
     }
 
+    /// A handle in the place of a reference that the caller has taken.
+    pub(crate) fn from_retained(task: TaskRef) -> Coroutine {
+        Coroutine(task)
+    }
+
     /// A handle to a coroutine that is known to be alive. May be called in a signal handler.
     pub(crate) fn from_running(task: TaskRef) -> Coroutine {
         task.retain();

@@ -32,6 +32,7 @@ use crate::coroutine::joiner::LimitedJoiner;
 use crate::coroutine::local_map::LocalMap;
 use crate::coroutine::park::Parker;
 use crate::future::Place;
+use crate::inspect::points;
 use crate::primitive::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
 use crate::scheduler::blocks;
 use crate::scheduler::migrant::Migrant;
@@ -530,6 +531,7 @@ impl<T> JoinRef<T> {
 /// Publishes that the result stands, and wakes the joiner. Returns whether there is nobody left to read the result.
 #[inline(always)]
 pub(crate) fn complete(task: TaskRef, end: End) -> bool {
+    points::ended(task, end);
     let header = task.header();
     let ended = end.mark();
     // The last reference: the handle is gone, and nobody but a destructor of the result can make a new one.

@@ -25,6 +25,7 @@ use std::time::Instant;
 use super::callback::{Callback, Link, contain, in_turn, take_turn};
 use super::rejected::Rejected;
 use crate::cancel::limit::Limit;
+use crate::inspect::points;
 use crate::primitive::atomic::{AtomicU32, Ordering, fence};
 use crate::scheduler;
 use crate::scheduler::lock::SpinLock;
@@ -134,6 +135,7 @@ impl<T, E> Handle<T, E> {
         block.phase.store(phase, Ordering::Release);
         let (waited_for, called) = (!inner.waiters.is_empty(), inner.first.is_some());
         drop(inner);
+        points::future_completed(self.0.as_ptr().addr(), phase == RESOLVED);
         if waited_for {
             block.wake_all();
         }
@@ -343,6 +345,7 @@ impl<T, E> Block<T, E> {
         // SAFETY: the waiter stays in this frame until it was unlinked: by whoever completes the block, or below.
         unsafe { inner.waiters.push_back(&waiter) };
         drop(inner);
+        points::future_pending(ptr::from_ref(self).addr());
         let mut left = false;
         let told = limit.wait(&waiter.signal, || {
             left = self.inner.lock().waiters.remove(&waiter);
@@ -388,6 +391,9 @@ impl TaskWaiter {
             unsafe { waiter.signal.poll(&mut newest) };
         }
         drop(inner);
+        if fresh {
+            points::future_pending(ptr::from_ref(block).addr());
+        }
         false
     }
 

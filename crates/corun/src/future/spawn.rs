@@ -15,7 +15,7 @@ use crate::scheduler::{self, Scheduler, draw_ids};
 
 /// Spawns a future as an async task on the current runtime, or, from a plain thread, on the global default one.
 ///
-/// An async task has no stack: it takes 88 bytes and what its future takes. It runs on the workers that run coroutines, in turn with these, and may
+/// An async task has no stack: it takes 112 bytes and what its future takes. It runs on the workers that run coroutines, in turn with these, and may
 /// go on on another worker after each `.await`. The handle can be joined, from a coroutine or a thread, and awaited. If it is dropped the task
 /// goes on by itself.
 ///

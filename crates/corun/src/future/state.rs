@@ -168,17 +168,42 @@ impl TaskRef {
         unsafe { self.free() };
     }
 
-    /// For a task that nobody refers to any more: puts it in line once more, with a reference of its own, if it has not ended.
+    /// For a task that nobody refers to any more: puts it in line once more, with a reference of its own, if it has not ended. Returns false if it has, and
+    /// its block is to be freed.
     pub(super) fn revive_to_drop(self) -> bool {
-        let word = &self.header().references;
-        let seen = word.load(Ordering::Relaxed);
-        if seen & COMPLETE != 0 {
+        // Acquire pairs with the releases of the other references.
+        let seen = self.header().references.load(Ordering::Acquire);
+        if seen & COMPLETE != 0 && seen < 2 * REFERENCE {
             return false;
         }
-        let local = seen & LOCAL;
-        word.store(REFERENCE | SCHEDULED | CANCELLED | local, Ordering::Relaxed);
-        guests::ready(self, local != 0);
-        true
+        // Whoever found the task in a roll may have taken a reference since the caller's was seen to be the last one, and it may even have ended since.
+        let (ended, revived) = self.step(|word| {
+            if word >= 2 * REFERENCE {
+                (word - REFERENCE, (false, None))
+            } else if word & COMPLETE != 0 {
+                (word, (true, None))
+            } else {
+                let local = word & LOCAL;
+                let word = REFERENCE | SCHEDULED | CANCELLED | local;
+                (word, (false, Some(local != 0)))
+            }
+        });
+        if let Some(local) = revived {
+            guests::ready(self, local);
+        }
+        !ended
+    }
+
+    /// Takes a reference for somebody who has none, but knows that the block has not been freed. Returns false if the task has ended, or nobody refers to it
+    /// any more.
+    pub(crate) fn try_retain(self) -> bool {
+        self.step(|word| {
+            if word & COMPLETE != 0 || word < REFERENCE {
+                (word, false)
+            } else {
+                (word + REFERENCE, true)
+            }
+        })
     }
 
     /// Binds the running task to the calling worker.

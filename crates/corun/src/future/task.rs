@@ -7,10 +7,10 @@
 //!   worker, with the task in the worker's seat, so that a panic names it and its locals are at hand.
 //! - A coroutine local need not be `Send`. So a task that makes one is bound to its worker from then on (`scheduler/guests.rs`).
 //!
-//! A task takes 88 bytes and its future, or its result if that is larger.
+//! A task takes 112 bytes and its future, or its result if that is larger.
 //!
 //! Rejected: a block of its own kind with a handle of its own kind (a join handle that serves both needs one header); a reference kept by a list of
-//! all tasks (one that can never be woken again would live as long as the runtime).
+//! all tasks (one that can never be woken again would live as long as the runtime; see `scheduler/roll.rs` for the list without one).
 //!
 //! Checked by the models of `tests/models/future/tasks.rs`, and by `tests/async`.
 
@@ -31,10 +31,11 @@ use crate::coroutine::task::{
     End, Header, JoinRef, MetaInit, Outcome, REFERENCE, Stored, TaskRef, Vtable, abort_on_panic,
     complete, forget_payload, free_meta,
 };
+use crate::inspect::points;
 use crate::primitive::atomic::{AtomicPtr, Ordering};
 use crate::scheduler::shared::Shared;
 use crate::scheduler::worker::Worker;
-use crate::scheduler::{blocks, guests};
+use crate::scheduler::{blocks, guests, roll};
 
 /// What an async task has besides the header.
 pub(crate) struct Guest {
@@ -43,6 +44,7 @@ pub(crate) struct Guest {
     pub(crate) locals: LocalMap,
     /// Why it was cancelled: from `Box::into_raw`, or null.
     reason: AtomicPtr<Box<dyn Any + Send>>,
+    pub(crate) roll: roll::Place,
 }
 
 /// The beginning of every async task's block.
@@ -101,6 +103,7 @@ pub(crate) fn new<F: Polled>(
                 home: AtomicPtr::new(ptr::from_ref(home).cast_mut()),
                 locals: LocalMap::new(),
                 reason: AtomicPtr::new(ptr::null_mut()),
+                roll: roll::Place::new(),
             },
         },
         stage: UnsafeCell::new(Stage {
@@ -171,6 +174,7 @@ impl<F: Polled> Table<F> {
             // SAFETY: the caller runs the task.
             return unsafe { Self::cancel(task) };
         }
+        points::resumed(task);
         let stage = Self::stage(task);
         let polled = panic::catch_unwind(AssertUnwindSafe(|| {
             // SAFETY: whoever polls the task has a reference to it.
@@ -181,6 +185,8 @@ impl<F: Polled> Table<F> {
         }));
         let outcome = match polled {
             Ok(Poll::Pending) => {
+                points::suspended(task);
+                roll::enter(task);
                 // Others may run it and free it from here on.
                 Worker::leave_seat(task);
                 match task.end_poll() {
@@ -256,6 +262,8 @@ impl<F: Polled> Table<F> {
     /// # Safety
     /// The caller runs the task, and has dropped the future.
     unsafe fn end(task: TaskRef, outcome: Outcome<F::Output>) {
+        // While the poll's reference keeps the block.
+        roll::leave(task);
         // Before the result is visible, as with coroutines.
         task.guest().locals.clear();
         inherited::forget(task);
@@ -306,16 +314,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_task_takes_88_bytes_and_its_future() {
+    fn a_task_takes_112_bytes_and_its_future() {
         if size_of::<crate::primitive::atomic::AtomicU32>() != 4 {
             // This is a model, whose primitives are larger.
             return;
         }
         assert_eq!(
             size_of::<Block<Ready<[u64; 10]>>>(),
-            88 + size_of::<Ready<[u64; 10]>>()
+            112 + size_of::<Ready<[u64; 10]>>()
         );
         // A result of this size, and whether it is one.
-        assert_eq!(size_of::<Block<std::future::Pending<u64>>>(), 88 + 16);
+        assert_eq!(size_of::<Block<std::future::Pending<u64>>>(), 112 + 16);
     }
 }

@@ -1,5 +1,7 @@
 //! What differs between systems, one module each.
 
+#[cfg(unix)]
+pub(crate) mod bell;
 pub(crate) mod fences;
 #[cfg_attr(not(unix), allow(dead_code, reason = "no fork there"))]
 pub(crate) mod fork;

@@ -3,16 +3,19 @@
 use std::io;
 use std::time::Instant;
 
+#[cfg(unix)]
+use crate::platform::bell::Bell;
 use crate::reactor::Direction;
 
-/// Waits until the descriptor may be ready (`true`) or the deadline has passed (`false`).
+/// Waits until the descriptor may be ready (`true`), or the deadline has passed or the bell has rung (`false`).
 #[cfg(unix)]
 pub(crate) fn wait(
     descriptor: std::os::fd::RawFd,
     direction: Direction,
     deadline: Option<Instant>,
+    bell: Option<&Bell>,
 ) -> io::Result<bool> {
-    use rustix::event::{PollFd, Timespec, poll};
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
     // SAFETY: the caller's socket is open during the call.
     let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(descriptor) };
@@ -26,9 +29,21 @@ pub(crate) fn wait(
                 tv_nsec: i64::from(left.subsec_nanos()),
             }
         });
-        match poll(&mut [PollFd::new(&descriptor, wanted)], timeout.as_ref()) {
-            Ok(0) if deadline.is_some_and(|deadline| Instant::now() < deadline) => {}
-            Ok(ready) => return Ok(ready != 0),
+        let socket = PollFd::new(&descriptor, wanted);
+        let result = match bell {
+            None => {
+                let mut alone = [socket];
+                poll(&mut alone, timeout.as_ref()).map(|count| (count, count != 0))
+            }
+            Some(bell) => {
+                let mut both = [socket, PollFd::new(bell, PollFlags::IN)];
+                let count = poll(&mut both, timeout.as_ref());
+                count.map(|count| (count, !both[0].revents().is_empty()))
+            }
+        };
+        match result {
+            Ok((0, _)) if deadline.is_some_and(|deadline| Instant::now() < deadline) => {}
+            Ok((_, ready)) => return Ok(ready),
             Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }

@@ -72,6 +72,11 @@ impl Ready {
     const BOTH: Ready = Ready(3);
     /// End of file, an error, or urgent data: from now on a short count proves nothing. Stays set.
     pub(super) const UNUSUAL: Ready = Ready(1 << 8);
+
+    #[inline(always)]
+    pub(super) fn contains(self, other: Ready) -> bool {
+        self.0 & other.0 != 0
+    }
 }
 
 impl BitOrAssign for Ready {

@@ -16,7 +16,7 @@ use super::entry::{Entry, Ready};
 const BATCH: usize = 64;
 
 pub(crate) use std::os::fd::AsRawFd as Socket;
-pub(super) use std::os::fd::RawFd as RawDescriptor;
+pub(crate) use std::os::fd::RawFd as RawDescriptor;
 
 pub(super) struct Selector {
     epoll: OwnedFd,

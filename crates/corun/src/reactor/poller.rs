@@ -19,8 +19,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::entry::{Calls, Direction, Entry};
+use super::entry::{Calls, Direction, Entry, Ready};
 use super::selector::{Events, Selector};
+use crate::inspect::points;
 use crate::platform::fork;
 use crate::scheduler::run_queue::prefetch;
 
@@ -40,6 +41,8 @@ pub(crate) struct Reactor {
 /// All entries that name this reactor as theirs, and those that are waiting to be freed.
 struct Registry {
     live: *const Entry,
+    /// How many of the former.
+    count: usize,
     dead: *const Entry,
 }
 
@@ -76,6 +79,7 @@ impl Registry {
             }
         }
         self.live = entry;
+        self.count += 1;
     }
 
     fn unlink(&mut self, entry: &Entry) {
@@ -85,6 +89,7 @@ impl Registry {
             if !links.linked {
                 return;
             }
+            self.count -= 1;
             match links.prev.as_ref() {
                 Some(prev) => (*prev.links.get()).next = links.next,
                 None => self.live = links.next,
@@ -118,6 +123,7 @@ impl Reactor {
             woken: AtomicBool::new(false),
             registry: Mutex::new(Registry {
                 live: ptr::null(),
+                count: 0,
                 dead: ptr::null(),
             }),
             burials: AtomicBool::new(false),
@@ -161,6 +167,11 @@ impl Reactor {
             // SAFETY: entries outlive the batch that names them: see the invariants.
             match unsafe { entry.as_ref() } {
                 Some(entry) => {
+                    points::io_occurred(
+                        entry.descriptor as u64,
+                        ready.contains(Ready::READ),
+                        ready.contains(Ready::WRITE),
+                    );
                     entry.dispatch(ready);
                     count += 1;
                 }
@@ -234,11 +245,18 @@ impl Reactor {
         }
     }
 
+    /// How many descriptors are watched.
+    pub(crate) fn descriptors(&self) -> usize {
+        self.registry.take().count
+    }
+
     /// Watches an entry's descriptor from now on.
     pub(super) fn adopt(&self, entry: &Entry) -> io::Result<()> {
         let mut registry = self.registry.take();
         self.selector.add(entry.descriptor, entry)?;
         registry.link(entry);
+        drop(registry);
+        points::io_registered(entry.descriptor as u64);
         Ok(())
     }
 

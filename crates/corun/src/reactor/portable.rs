@@ -15,7 +15,7 @@ use polling::{Event, PollMode, Poller};
 use super::entry::{Entry, Ready};
 
 pub(crate) use std::os::fd::AsRawFd as Socket;
-pub(super) use std::os::fd::RawFd as RawDescriptor;
+pub(crate) use std::os::fd::RawFd as RawDescriptor;
 
 /// How many events one system call fetches at the most.
 const BATCH: NonZeroUsize = NonZeroUsize::new(1024).unwrap();

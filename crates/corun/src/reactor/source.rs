@@ -14,7 +14,6 @@ use super::poller::Reactor;
 use super::selector::{self, RawDescriptor};
 use super::turn::Turn;
 use crate::cancel::limit::Limit;
-use crate::platform::poll;
 use crate::scheduler::{in_coroutine, may_go_on, reactor_for_task, safepoint, with_reactor};
 
 /// Runs the operations of one descriptor, which is registered nowhere until one of them has to wait in a coroutine.
@@ -210,7 +209,7 @@ impl Source {
         mut operation: impl FnMut() -> io::Result<T>,
     ) -> io::Result<T> {
         loop {
-            let in_time = poll::wait(descriptor, direction, limit.deadline())?;
+            let in_time = limit.poll(descriptor, direction)?;
             let result = operation();
             if !would_block(&result) {
                 return result;

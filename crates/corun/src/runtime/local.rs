@@ -13,6 +13,7 @@ use crate::coroutine::JoinHandle;
 use crate::coroutine::spawn::launch_local;
 use crate::coroutine::task::{Body, MetaInit, Plain};
 use crate::future::spawn;
+use crate::inspect::Dump;
 use crate::platform::host_wait::HostWait;
 use crate::runtime::Handle;
 use crate::runtime::config::Request;
@@ -177,6 +178,18 @@ impl LocalRuntime {
         self.handle.scheduler.close();
         self.handle.scheduler.cancel_all(None);
         !self.worker.is_unused()
+    }
+
+    /// As [`Handle::dump`]. While the host does not drive the runtime only this method, and not the handle's, learns of its coroutines.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn dump(&self) -> Dump {
+        if self.driven.get() {
+            return self.handle.dump();
+        }
+        let _entered = Entered::new(self);
+        Dump::new(self.handle.scheduler.census_by(&self.worker))
     }
 
     fn drive<R>(&self, f: impl FnOnce(&Worker) -> R) -> R {

@@ -2,15 +2,14 @@
 
 use std::error;
 use std::fmt;
-use std::panic::Location;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Runtime;
 use crate::coroutine::{Coroutine, State};
+use crate::inspect::resident::Resident;
 use crate::scheduler::Scheduler;
-use crate::scheduler::census::{Census, Resident};
+use crate::scheduler::census::Census;
 use crate::scheduler::stall::Backtrace;
 use crate::scheduler::worker::Worker;
 use crate::time::now;
@@ -32,8 +31,7 @@ impl Runtime {
     ///    `timeout` of zero it cancels at once.
     ///
     /// What does not end even so goes on, on its threads: a coroutine that computes without ever waiting, waits inside of
-    /// [`shield`](crate::shield()), or blocks its thread. Closures that run in [`blocking`](crate::blocking) are waited for as well. Async
-    /// tasks are cancelled when they are next woken.
+    /// [`shield`](crate::shield()), or blocks its thread. Closures that run in [`blocking`](crate::blocking) are waited for as well.
     ///
     /// A coroutine of this very runtime that calls this waits for itself, and so for the whole time; it is not cancelled.
     ///
@@ -107,6 +105,7 @@ pub struct ShutdownError {
 struct Inner {
     unfinished: Vec<Unfinished>,
     others: usize,
+    waiting_tasks: Vec<Unfinished>,
     tasks: usize,
     silent: usize,
     busy: usize,
@@ -120,10 +119,11 @@ pub struct Unfinished {
 
 impl ShutdownError {
     fn new(census: Census, busy: usize) -> ShutdownError {
-        let unfinished = census.residents.into_iter();
+        let unfinished = |resident| Unfinished { resident };
         ShutdownError {
             inner: Arc::new(Inner {
-                unfinished: unfinished.map(|resident| Unfinished { resident }).collect(),
+                unfinished: census.residents.into_iter().map(unfinished).collect(),
+                waiting_tasks: census.waiting_tasks.into_iter().map(unfinished).collect(),
                 others: census.others,
                 tasks: census.tasks,
                 silent: census.silent,
@@ -142,7 +142,12 @@ impl ShutdownError {
         self.inner.unfinished.len() + self.inner.others
     }
 
-    /// How many async tasks were left.
+    /// The async tasks that were left and have waited for something. Of very many, some hundreds for each worker.
+    pub fn unfinished_async_tasks(&self) -> &[Unfinished] {
+        &self.inner.waiting_tasks
+    }
+
+    /// How many async tasks were left that are bound to no worker.
     pub fn unfinished_tasks(&self) -> usize {
         self.inner.tasks
     }
@@ -184,73 +189,9 @@ impl Unfinished {
     }
 }
 
-/// Where a coroutine was, in one line: the innermost frame that is neither corun's nor of the standard library.
-struct Whereabouts<'a>(&'a [usize]);
-
-impl fmt::Display for Whereabouts<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for &address in self.0 {
-            let mut result = None;
-            backtrace::resolve(std::ptr::with_exposed_provenance_mut(address), |symbol| {
-                let Some(name) = symbol.name() else { return };
-                let name = format!("{name:#}");
-                let file = symbol.filename();
-                if result.is_some() || is_inner(&name) || file.is_some_and(is_inner_file) {
-                    return;
-                }
-                result = Some(match (file, symbol.lineno()) {
-                    (Some(file), Some(line)) => {
-                        write!(f, " in {name} at {}:{line}", file.display())
-                    }
-                    _ => write!(f, " in {name}"),
-                });
-            });
-            if let Some(result) = result {
-                return result;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Is it a file of corun's, or of the standard library? With tables of lines alone (`debug = "line-tables-only"`), functions have no paths.
-fn is_inner_file(file: &Path) -> bool {
-    // In a workspace, and in a registry.
-    const FOLDERS: [&str; 4] = [
-        "/corun/src/",
-        "/corun-context/src/",
-        concat!("/corun-", env!("CARGO_PKG_VERSION"), "/src/"),
-        concat!("/corun-context-", env!("CARGO_PKG_VERSION"), "/src/"),
-    ];
-    let file = file.to_string_lossy();
-    file.starts_with("/rustc/") || FOLDERS.iter().any(|folder| file.contains(folder))
-}
-
-/// Is it a function of corun's, or of the standard library?
-fn is_inner(name: &str) -> bool {
-    let path = name.trim_start_matches(['<', '&', ' ']);
-    let path = path.strip_prefix("dyn ").unwrap_or(path);
-    let inner = ["corun", "corun_context", "core", "std", "alloc"];
-    inner.iter().any(|&of| {
-        path.strip_prefix(of)
-            .is_some_and(|rest| rest.starts_with("::") || rest.starts_with('['))
-    })
-}
-
 impl fmt::Display for Unfinished {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let coroutine = self.coroutine();
-        f.write_str("coroutine ")?;
-        if let Some(name) = coroutine.name() {
-            write!(f, "'{name}' ")?;
-        }
-        let site: &Location = coroutine.spawn_site();
-        write!(f, "({}), spawned at {site}, ", coroutine.id())?;
-        match self.state() {
-            State::Suspended => write!(f, "waited{}", Whereabouts(self.frames()))?,
-            State::Running => write!(f, "was running{}", Whereabouts(self.frames()))?,
-            _ => f.write_str("was ready to run")?,
-        }
+        self.resident.fmt(f)?;
         f.write_str(if self.has_ended() {
             "; cancelled, it has ended"
         } else {
@@ -264,6 +205,7 @@ impl fmt::Display for ShutdownError {
         let Inner {
             unfinished,
             others,
+            waiting_tasks,
             tasks,
             silent,
             busy,
@@ -273,7 +215,7 @@ impl fmt::Display for ShutdownError {
             "the time to shut down was over before {} coroutines and {tasks} async tasks had finished; cancelled, they have left {busy} worker threads busy",
             unfinished.len() + others
         )?;
-        for one in unfinished {
+        for one in unfinished.iter().chain(waiting_tasks) {
             write!(f, "\n  {one}")?;
         }
         if *others != 0 {
@@ -296,6 +238,7 @@ impl fmt::Debug for ShutdownError {
         f.debug_struct("ShutdownError")
             .field("unfinished", &self.inner.unfinished)
             .field("others", &self.inner.others)
+            .field("async_tasks", &self.inner.waiting_tasks)
             .field("tasks", &self.inner.tasks)
             .field("workers", &self.inner.busy)
             .finish()

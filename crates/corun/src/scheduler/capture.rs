@@ -111,8 +111,7 @@ impl Capture {
         }
         // SAFETY: between ASKED and ANSWERED it is this handler's.
         let answer = unsafe { &mut *self.answer.get() };
-        let same = worker.shared().switches.load(Ordering::Relaxed)
-            == self.switches.load(Ordering::Relaxed);
+        let same = worker.shared().switches() == self.switches.load(Ordering::Relaxed);
         answer.frames.count = 0;
         // The space is empty: assigning drops nothing.
         answer.coroutine = worker

@@ -6,7 +6,7 @@
 //!
 //! Migratable coroutines have pools and a list of their own (`migrants.rs`); where they wait is not told, as they may go on at any moment.
 //!
-//! Async tasks that wait are known to their wakers alone: they are counted. A task is cancelled when it is next woken.
+//! Async tasks have no stack. Those that have waited stand in a roll (`roll.rs`); those that are ready to be polled are cancelled in place of the poll.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,8 +19,11 @@ use super::parked::OPEN;
 use super::shared::Shared;
 use super::signal::Signal;
 use super::worker::Worker;
+use crate::cancel::Cancelled;
 use crate::coroutine::task::{Control, PLACE_SUSPENDED, TaskRef};
 use crate::coroutine::{Coroutine, CoroutineId, State};
+use crate::future::task::cancel_task;
+use crate::inspect::resident::Resident;
 use crate::inspect::unwind;
 
 /// So many coroutines are listed of each worker and each list; more than that nobody reads.
@@ -33,23 +36,16 @@ const SHOWN: usize = 32;
 /// who takes longer without that has few turns on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(if cfg!(target_os = "linux") { 5 } else { 1 });
 
-/// A coroutine, and what it was doing.
-#[derive(Clone)]
-pub(crate) struct Resident {
-    pub(crate) coroutine: Coroutine,
-    pub(crate) state: State,
-    /// Where it was suspended, or was running: the innermost first.
-    pub(crate) frames: Arc<[usize]>,
-}
-
 /// Who lived on a runtime when the census was taken.
 #[derive(Default)]
 pub(crate) struct Census {
     pub(crate) residents: Vec<Resident>,
     /// How many coroutines lived beyond those.
     pub(crate) others: usize,
-    /// How many async tasks lived.
+    /// How many async tasks lived that are bound to no worker.
     pub(crate) tasks: usize,
+    /// Some of all async tasks that have waited.
+    pub(crate) waiting_tasks: Vec<Resident>,
     /// How many workers are kept by a coroutine, so that nobody knows of their others.
     pub(crate) silent: usize,
 }
@@ -80,13 +76,54 @@ impl Census {
 }
 
 impl Scheduler {
+    /// Some of the async tasks that have waited.
+    fn waiting_tasks(&self) -> Vec<Resident> {
+        let mut tasks = Vec::new();
+        for worker in self.every_worker() {
+            worker.guests.roll.for_each(LISTED, |coroutine| {
+                tasks.push(Resident {
+                    state: coroutine.state(),
+                    coroutine,
+                    frames: Arc::default(),
+                });
+            });
+        }
+        tasks
+    }
+
+    /// Who lives here, on the one worker that the calling thread is, and runs no coroutine just now.
+    pub(crate) fn census_by(&self, worker: &Worker) -> Census {
+        let mut census = worker.census();
+        self.injected.for_each(|task| census.count_unstarted(task));
+        self.count_tasks(&mut census);
+        census
+    }
+
+    /// Those that belong to no worker: async tasks, and migratable coroutines, which are counted with them.
+    fn count_tasks(&self, census: &mut Census) {
+        let migrants = self.migrants.living();
+        census.tasks = self.count_guests().saturating_sub(migrants.len());
+        census.waiting_tasks = self.waiting_tasks();
+        for coroutine in migrants {
+            census.count(|| Resident {
+                state: coroutine.state(),
+                coroutine,
+                // It may go on at any moment.
+                frames: Arc::default(),
+            });
+        }
+    }
+
     /// Who lives here.
     pub(crate) fn census(&self) -> Census {
+        if self.is_left_in_parent() {
+            return Census::default();
+        }
         let watch_closely = self.watch.closely();
         let mut census = Census::default();
         let is_kept = |worker: &Shared| {
-            let switches = worker.switches.load(Ordering::Relaxed);
-            worker.watched.stall_at(switches).is_some() || !self.has_thread(worker.index as usize)
+            worker.watched.stall_at(worker.switches()).is_some()
+                || !self.has_thread(worker.index as usize)
         };
         let answers = self.ask_workers(PATIENCE, Worker::census, |answers| {
             let answered = |worker: &Shared| {
@@ -105,10 +142,7 @@ impl Scheduler {
             }
             census.silent += 1;
             worker.spawned.for_each(|task| census.count_unstarted(task));
-            if let Some(stall) = worker
-                .watched
-                .stall_at(worker.switches.load(Ordering::Relaxed))
-            {
+            if let Some(stall) = worker.watched.stall_at(worker.switches()) {
                 census.count(|| Resident {
                     coroutine: stall.coroutine,
                     state: State::Running,
@@ -117,22 +151,19 @@ impl Scheduler {
             }
         }
         self.injected.for_each(|task| census.count_unstarted(task));
-        let migrants = self.migrants.living();
-        census.tasks = self.count_guests().saturating_sub(migrants.len());
-        for coroutine in migrants {
-            census.count(|| Resident {
-                state: coroutine.state(),
-                coroutine,
-                // It may go on at any moment.
-                frames: Arc::default(),
-            });
-        }
+        self.count_tasks(&mut census);
         drop(watch_closely);
         census
     }
 
-    /// Cancels all coroutines but one; async tasks when they are next woken.
+    /// Cancels all coroutines but one, and all async tasks.
     pub(crate) fn cancel_all(&self, but: Option<CoroutineId>) {
+        for worker in self.every_worker() {
+            // One that was cancelled before, and has not come to its end, is not harmed by it.
+            worker.guests.roll.for_each(usize::MAX, |task| {
+                cancel_task(task.task(), Box::new(Cancelled::default()));
+            });
+        }
         self.injected.for_each(mark);
         for worker in self.workers() {
             worker.spawned.for_each(mark);

@@ -31,6 +31,7 @@ use corun_context::raw::Context;
 
 use super::Scheduler;
 use super::next_place::NextPlace;
+use super::roll::Roll;
 use super::shared::Shared;
 use super::spawn_list::SpawnList;
 use super::worker::{BUDGET, Next, TICK, Worker};
@@ -39,6 +40,7 @@ use crate::coroutine::local_map::LocalMap;
 use crate::coroutine::task::TaskRef;
 use crate::future::state::LOCAL;
 use crate::future::task::cancel_task;
+use crate::inspect::points;
 
 /// So many tasks that were woken by the one before are polled in a row.
 const IN_A_ROW: u32 = 3;
@@ -49,6 +51,8 @@ pub(super) struct Guests {
     pub(super) next: NextPlace,
     /// Tasks bound to this worker that others have woken.
     woken: SpawnList,
+    /// Those that were first polled here, have waited, and have not ended.
+    pub(super) roll: Roll,
     /// How many were spawned, and how many have ended here: written by the worker alone.
     begun: AtomicUsize,
     ended: AtomicUsize,
@@ -76,6 +80,7 @@ impl Guests {
         Guests {
             next: NextPlace::new(),
             woken: SpawnList::new(0),
+            roll: Roll::new(),
             begun: AtomicUsize::new(0),
             ended: AtomicUsize::new(0),
         }
@@ -99,6 +104,7 @@ impl Guests {
 pub(crate) fn ready(task: TaskRef, local: bool) {
     // SAFETY: a task that has not ended keeps its runtime's workers, and with them all that they share.
     let home = unsafe { &*task.guest().home.load(Ordering::Relaxed) };
+    points::woken(task);
     match Worker::current() {
         Some(worker) if ptr::eq(&*worker.shared.scheduler, &*home.scheduler) => {
             worker.shared.count_call();
@@ -115,11 +121,17 @@ pub(crate) fn ready(task: TaskRef, local: bool) {
 /// Puts a task in line that was woken during its poll, on the worker that has polled it.
 #[inline]
 pub(crate) fn ready_again(task: TaskRef) {
+    points::woken(task);
     match Worker::current() {
         Some(worker) if task.guest_flags() & LOCAL == 0 => worker.ready_at_end(task),
         Some(worker) => worker.local.push_again(task),
         None => unreachable!("tasks are polled on workers"),
     }
+}
+
+/// The roll that a task enters which is polled on this thread; null on no worker.
+pub(super) fn roll_here(_: TaskRef) -> *const Roll {
+    Worker::current().map_or(ptr::null(), |worker| &raw const worker.shared.guests.roll)
 }
 
 #[inline(never)]
@@ -146,7 +158,7 @@ pub(crate) fn ended(task: TaskRef) {
         return;
     };
     if task.guest_flags() & LOCAL != 0 {
-        worker.live.set(worker.live.get() - 1);
+        worker.shared.count_live(usize::MAX);
     } else {
         Guests::count(&worker.shared.guests.ended);
     }
@@ -205,7 +217,7 @@ impl Scheduler {
     }
 
     /// Those of spares that have ended included: tasks have begun and ended there.
-    fn every_worker(&self) -> impl Iterator<Item = &Shared> {
+    pub(super) fn every_worker(&self) -> impl Iterator<Item = &Shared> {
         self.workers
             .iter()
             .map_while(|place| place.get().map(|shared| &**shared))
@@ -215,7 +227,7 @@ impl Scheduler {
 impl Worker {
     /// Hands this worker a new task that may run nowhere else.
     pub(crate) fn submit_local_guest(&self, task: TaskRef) {
-        self.live.set(self.live.get() + 1);
+        self.shared.count_live(1);
         self.submit_local(task);
     }
 
@@ -383,7 +395,7 @@ impl Worker {
         if task.guest_flags() & LOCAL != 0 {
             return;
         }
-        self.live.set(self.live.get() + 1);
+        self.shared.count_live(1);
         Guests::count(&self.shared.guests.ended);
         let here = ptr::from_ref(&*self.shared).cast_mut();
         task.guest().home.store(here, Ordering::Relaxed);

@@ -147,7 +147,7 @@ impl Worker {
 
     /// Does no coroutine of this worker live, and no async task of its runtime?
     pub(crate) fn is_unused(&self) -> bool {
-        self.live.get() == 0 && self.shared.scheduler.have_guests_ended()
+        self.shared.live() == 0 && self.shared.scheduler.have_guests_ended()
     }
 
     /// Ends every coroutine that has not started.
@@ -425,7 +425,7 @@ impl Worker {
     }
 
     fn may_end(&self) -> bool {
-        self.live.get() == 0
+        self.shared.live() == 0
             && (self.shared.watched.is_retiring() || self.is_dismissed())
             && self.shared.spawned.is_empty()
             && self.shared.guests.is_idle()

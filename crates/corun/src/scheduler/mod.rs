@@ -29,6 +29,7 @@ mod next_place;
 mod nudges;
 pub(crate) mod overflow;
 pub(crate) mod parked;
+pub(crate) mod roll;
 pub(crate) mod run_queue;
 pub(crate) mod shared;
 pub(crate) mod signal;
@@ -49,6 +50,7 @@ use std::time::Instant;
 
 use crate::blocking::BlockingPool;
 use crate::coroutine::task::TaskRef;
+use crate::inspect::points;
 use crate::platform::{self, numa::Placement};
 use crate::reactor::Reactor;
 use crate::runtime::config::Config;
@@ -167,6 +169,7 @@ impl Scheduler {
     /// Hands an unstarted coroutine to the workers: to this one's own list, if the caller is one of them.
     #[inline]
     pub(crate) fn submit(&self, task: TaskRef) -> Result<(), TaskRef> {
+        points::created(task);
         match Worker::current() {
             Some(worker) if std::ptr::eq(&*worker.shared.scheduler, self) => {
                 worker.shared.count_call();

@@ -13,6 +13,7 @@ use super::signal::Signal;
 use super::worker::Worker;
 use crate::cancel::levels;
 use crate::coroutine::task::{Control, Header, PLACE_RUNNING, PLACE_SUSPENDED, TaskRef};
+use crate::inspect::points;
 
 /// What a coroutine's block says while it is parked: that it is, and on which signal. No other line of memory is touched for that.
 struct Parked<'a> {
@@ -26,6 +27,7 @@ pub(super) const OPEN: usize = 1;
 impl<'a> Parked<'a> {
     #[inline(always)]
     fn begin(header: &'a Header, signal: &Signal, open: bool) -> Parked<'a> {
+        points::suspended(TaskRef(header.into()));
         let control = header.next.load(Ordering::Relaxed);
         signal.control.set(control);
         let at = ptr::from_ref(signal)

@@ -5,7 +5,7 @@
 use std::ops::Deref;
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Waker;
 use std::time::Instant;
@@ -22,6 +22,7 @@ use super::spawn_list::SpawnList;
 use super::watch::Watched;
 use super::worker::Worker;
 use crate::coroutine::task::Header;
+use crate::inspect::{Metrics, points};
 use crate::reactor::Reactor;
 use crate::time::timers::{TimerId, Timers};
 
@@ -81,7 +82,10 @@ pub(crate) struct Shared {
     pub(super) timers: Mutex<Timers>,
     pub(super) bed: Bed,
     /// Counts choices of a successor: the tick.
-    pub(super) switches: AtomicU32,
+    pub(super) switches: AtomicU64,
+    /// How many coroutines have started here and not finished, and how many async tasks are bound to the worker. The thread must not end before they do.
+    /// Written by the worker alone.
+    live: AtomicUsize,
     /// Counts spawns and wake-ups by the worker's coroutines: one that is busy with these
     /// needs no spare worker to run them.
     calls: AtomicU32,
@@ -136,7 +140,8 @@ impl Shared {
             reactor,
             timers: Mutex::new(Timers::new(scheduler.clock.start())),
             bed: Bed::new(),
-            switches: AtomicU32::new(0),
+            switches: AtomicU64::new(0),
+            live: AtomicUsize::new(0),
             calls: AtomicU32::new(0),
             overdue: AtomicU32::new(0),
             watched: Watched::new(),
@@ -151,12 +156,35 @@ impl Shared {
         self.calls.store(count, Ordering::Relaxed);
     }
 
+    /// Adds to the count of those that keep the worker; `usize::MAX` takes one away.
+    #[inline(always)]
+    pub(super) fn count_live(&self, change: usize) {
+        let count = self.live.load(Ordering::Relaxed).wrapping_add(change);
+        self.live.store(count, Ordering::Relaxed);
+    }
+
+    #[inline(always)]
+    pub(super) fn live(&self) -> usize {
+        self.live.load(Ordering::Relaxed)
+    }
+
+    /// The count of switches, as far as stalls are told apart by it.
+    pub(super) fn switches(&self) -> u32 {
+        self.switches.load(Ordering::Relaxed) as u32
+    }
+
+    /// Adds what is to be told of this worker.
+    pub(super) fn add_to(&self, metrics: &mut Metrics) {
+        metrics.coroutines += self.live();
+        metrics.queued += self.spawned.len() + usize::from(!self.guests.next.is_empty());
+        metrics.switches += self.switches.load(Ordering::Relaxed);
+        metrics.timers += lock_mutex(&self.timers).len();
+        metrics.descriptors += self.reactor.descriptors();
+    }
+
     /// What the watch thread looks at: the counts of switches, and of spawns and wake-ups.
     pub(super) fn signs_of_life(&self) -> (u32, u32) {
-        (
-            self.switches.load(Ordering::Relaxed),
-            self.calls.load(Ordering::Relaxed),
-        )
+        (self.switches(), self.calls.load(Ordering::Relaxed))
     }
 
     /// Is this the shared part of the worker that the calling thread is?
@@ -173,6 +201,8 @@ impl Shared {
     /// As for `schedule`; and the worker must be the calling thread's.
     #[inline(always)]
     pub(super) unsafe fn hand_back(signal: *const Signal) {
+        // SAFETY: parked on this worker.
+        unsafe { points::woken_by(&(*signal).control) };
         // SAFETY: the worker that this thread is lives, and so is the signal of a parked coroutine.
         unsafe {
             (*Worker::of_thread())
@@ -227,6 +257,7 @@ impl Shared {
         let now = self.scheduler.clock.at(now);
         let mut outside = Vec::new();
         let fired = lock_mutex(&self.timers).fire(now, &mut outside);
+        points::timers_fired(fired);
         for wakeup in outside {
             // The hook has reported a panic of a foreign waker; there is nobody here whom it concerns.
             let _ = panic::catch_unwind(AssertUnwindSafe(|| wakeup.wake()));
@@ -235,6 +266,7 @@ impl Shared {
     }
 
     pub(crate) fn insert_timer(&self, deadline: Instant, signal: &Signal) -> TimerId {
+        points::timer_armed(deadline);
         lock_mutex(&self.timers).insert(deadline, signal)
     }
 

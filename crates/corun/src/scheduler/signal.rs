@@ -46,6 +46,7 @@ use super::migrant;
 use super::shared::Shared;
 use super::worker::Worker;
 use crate::coroutine::task::TaskRef;
+use crate::inspect::points;
 use crate::primitive::atomic::{AtomicPtr, AtomicU32, Ordering};
 use crate::primitive::thread::{self, Thread};
 
@@ -168,7 +169,10 @@ impl Signal {
                 worker.assert_may_suspend();
                 Signal::with(state, worker.shared(), Outside::Nobody)
             }
-            None => Signal::with(EMPTY, ptr::null(), Outside::current()),
+            None => {
+                points::refuse_to_wait();
+                Signal::with(EMPTY, ptr::null(), Outside::current())
+            }
         }
     }
 
@@ -424,6 +428,8 @@ impl Signal {
             self.mark.set(TOLD);
             return None;
         }
+        // SAFETY: parked, as it has a context; this is its worker's thread.
+        unsafe { points::woken_by(&self.control) };
         Some(context)
     }
 

@@ -16,6 +16,7 @@ use super::signal::Signal;
 use super::watch::{self, Reporting};
 use super::worker::{AbortOnUnwind, Worker};
 use super::{Scheduler, overflow};
+use crate::inspect::Metrics;
 use crate::platform::{self, interrupt};
 
 /// How many workers the watch thread may add to stand in for stalled ones.
@@ -58,6 +59,26 @@ impl Exits {
 }
 
 impl Scheduler {
+    /// How many worker threads there are.
+    fn threads(&self) -> usize {
+        lock_mutex(&self.exits).threads
+    }
+
+    /// The counts at about this moment.
+    pub(crate) fn metrics(&self) -> Metrics {
+        let mut metrics = Metrics {
+            workers: self.threads(),
+            queued: self.injected.len(),
+            tasks: self.count_guests(),
+            blocking_threads: self.blocking.threads(),
+            blocking_queued: self.blocking.queued(),
+            ..Metrics::default()
+        };
+        self.every_worker()
+            .for_each(|worker| worker.add_to(&mut metrics));
+        metrics
+    }
+
     /// Adds one more worker, without a thread as yet.
     pub(crate) fn add_worker(self: &Arc<Self>) -> io::Result<Arc<Shared>> {
         overflow::install()?;

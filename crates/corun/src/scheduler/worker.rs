@@ -32,6 +32,7 @@ use super::stacks::{Pooled, Stacks};
 use crate::cancel::Cancelled;
 use crate::coroutine::local_map::LocalMap;
 use crate::coroutine::task::{Control, Header, PLACE_RUNNING, TaskRef};
+use crate::inspect::points;
 use crate::platform::{fences, own};
 
 /// Every so many switches the worker looks at its inbox, its timers and its reactor.
@@ -64,8 +65,6 @@ pub(crate) struct Worker {
     pub(super) run_queue: RunQueue,
     /// The thread's own stack, suspended while a coroutine runs.
     pub(super) idle: Cell<Context>,
-    /// How many coroutines have started here and not finished. The thread must not end before they do.
-    pub(super) live: Cell<usize>,
     pub(super) stacks: UnsafeCell<Stacks>,
     /// How many started and how many unstarted coroutines are still to have their turn in this round.
     started_left: Cell<usize>,
@@ -122,7 +121,6 @@ impl Worker {
         Worker {
             run_queue: RunQueue::new(),
             idle: Cell::new(Context::NONE),
-            live: Cell::new(0),
             stacks: UnsafeCell::new(Stacks::new(shared.scheduler.config.stack_size)),
             started_left: Cell::new(0),
             fresh_left: Cell::new(0),
@@ -329,6 +327,7 @@ impl Worker {
     #[inline(always)]
     fn yield_to(&self, target: Context, arg: usize) {
         let me = self.seat.current.load(Ordering::Relaxed);
+        points::leaves_seat(me);
         let slot = self.run_queue.push_slot();
         // SAFETY: the target is a suspended context of this worker; the slot is filled by the switch before anybody
         // looks at the queue.
@@ -340,6 +339,7 @@ impl Worker {
     pub(super) fn resumed(&self, me: *mut Header) {
         self.seat.current.store(me, Ordering::Relaxed);
         self.budget.set(BUDGET);
+        points::takes_seat(me);
     }
 
     /// Counts an operation that did not have to wait; gives way when the coroutine has had its share. Returns whether it had.
@@ -377,7 +377,7 @@ impl Worker {
     pub(super) fn count_switch(&self) -> u32 {
         let count = self.shared.switches.load(Ordering::Relaxed).wrapping_add(1);
         self.shared.switches.store(count, Ordering::Relaxed);
-        count
+        count as u32
     }
 
     /// Whom to switch to, and what to pass. `yields`: the caller stays ready itself.
@@ -498,6 +498,7 @@ impl Worker {
 
     /// Hands this worker a coroutine that may run nowhere else.
     pub(crate) fn submit_local(&self, task: TaskRef) {
+        points::created(task);
         if self.local.push(task).is_err() {
             unreachable!("a worker's own list is never closed");
         }
@@ -654,7 +655,7 @@ unsafe extern "C" fn entry(control: usize) -> ! {
             unreachable!("a coroutine starts on a worker, with its task");
         };
         let cancelled = worker.begin(task, control);
-        worker.live.set(worker.live.get() + 1);
+        worker.shared.count_live(1);
         // SAFETY: the task was unstarted and taken out of its list by whoever furnished this stack or `after_end`.
         unsafe {
             if cancelled {
@@ -667,7 +668,7 @@ unsafe extern "C" fn entry(control: usize) -> ! {
             // The child of a fork: this coroutine went on as the only thread, and has ended.
             std::process::exit(0);
         };
-        worker.live.set(worker.live.get() - 1);
+        worker.shared.count_live(usize::MAX);
         match worker.after_end(default_size) {
             Next::Start(task) => {
                 control.locals.reopen();

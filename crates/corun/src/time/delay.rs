@@ -13,6 +13,7 @@ use std::fmt;
 use std::future::Future;
 use std::marker::PhantomPinned;
 use std::pin::Pin;
+use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use super::timers::TimerId;
 use super::{Elapsed, now};
+use crate::inspect::points;
 use crate::runtime;
 use crate::scheduler::shared::Shared;
 use crate::scheduler::signal::Signal;
@@ -153,6 +155,7 @@ impl Future for Sleep {
         if this.elapsed {
             return Poll::Ready(());
         }
+        let address = ptr::from_ref(this).addr();
         let Some(deadline) = this.deadline else {
             return Poll::Pending;
         };
@@ -168,10 +171,12 @@ impl Future for Sleep {
                     let worker = alarm.worker;
                     // SAFETY: alive: see `Alarm::worker`. The future is pinned, and its alarm leaves the heap when it is dropped.
                     alarm.timer = Some(unsafe { (*worker).arm_for_task(deadline, &alarm.signal) });
+                    points::future_pending(address);
                     false
                 }
             };
         if this.elapsed {
+            points::future_completed(address, true);
             this.alarm = None;
             return Poll::Ready(());
         }

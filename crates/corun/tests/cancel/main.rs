@@ -1,6 +1,7 @@
 //! Cancellation. One program, since each is linked four times in CI.
 
 mod scopes;
+mod threads;
 mod waits;
 
 /// Runs a test as a coroutine of runtimes of all sizes for which its rule must hold.

@@ -180,23 +180,30 @@ fn many_run_under_one_token() {
     on_workers(|| {
         let token = CancelToken::new();
         let (sender, receiver) = unbounded::<()>();
+        let begun = Arc::new(AtomicUsize::new(0));
         let running: Vec<_> = (0..200)
             .map(|number| {
                 let (token, receiver) = (token.clone(), receiver.clone());
-                corun::spawn(move || match number % 3 {
-                    0 => token.run(corun::park).is_err(),
-                    1 => token.run(|| receiver.recv()).is_err(),
-                    _ => token
-                        .run(|| {
-                            loop {
-                                corun::sleep(Duration::from_micros(50));
-                            }
-                        })
-                        .is_err(),
+                let begun = Arc::clone(&begun);
+                corun::spawn(move || {
+                    begun.fetch_add(1, Ordering::SeqCst);
+                    match number % 3 {
+                        0 => token.run(corun::park).is_err(),
+                        1 => token.run(|| receiver.recv()).is_err(),
+                        _ => token
+                            .run(|| {
+                                loop {
+                                    corun::sleep(Duration::from_micros(50));
+                                }
+                            })
+                            .is_err(),
+                    }
                 })
             })
             .collect();
-        corun::sleep(SHORT);
+        while begun.load(Ordering::SeqCst) < 200 {
+            corun::yield_now();
+        }
         token.cancel();
         for running in running {
             assert!(running.join().unwrap());

@@ -19,6 +19,7 @@ mod checker;
 mod coroutine;
 #[allow(dead_code, reason = "as above")]
 mod future;
+mod inspect;
 mod platform;
 #[allow(
     dead_code,

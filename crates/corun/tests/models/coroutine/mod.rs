@@ -18,6 +18,10 @@ impl Coroutine {
         Coroutine(task)
     }
 
+    pub fn from_retained(task: task::TaskRef) -> Coroutine {
+        Coroutine(task)
+    }
+
     pub fn task(&self) -> task::TaskRef {
         self.0
     }

@@ -1,4 +1,4 @@
-//! `state.rs` and `task.rs`: no wake-up of an async task is lost, nobody polls it twice at once, and its future is dropped once, by a worker.
+//! `state.rs`, `task.rs` and `scheduler/roll.rs`: no wake-up of an async task is lost, nobody polls it twice at once, and its future is dropped once, by a worker.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -196,4 +196,56 @@ fn cancelled() {
 #[test]
 fn a_cancelled_task_ends_once() {
     cancelled();
+}
+
+/// Somebody finds the task in the roll, if it is there, while it is polled, its last waker goes, or it ends.
+fn found_in_the_roll(cancels: bool, told: bool) {
+    check(2, move || {
+        let (setting, join) = Setting::new(1);
+        let waker = setting.waker();
+        let worker = setting.worker(2);
+        let holder = if told {
+            setting.tells(waker, false)
+        } else {
+            thread::spawn(move || drop(waker))
+        };
+        give_up(join);
+        setting.home.roll.for_each(usize::MAX, |task| {
+            if cancels {
+                cancel_task(task.task(), Box::new("cancelled"));
+            }
+        });
+        worker.join().unwrap();
+        holder.join().unwrap();
+        let body = Arc::clone(&setting.body);
+        while setting.home.poll_one() {}
+        setting.home.roll.for_each(usize::MAX, |_| {
+            unreachable!("it has ended, as nobody refers to it any more");
+        });
+        // Loom finds the block if it was freed too early or not at all.
+        setting.finish();
+        assert!(body.get() >= 1, "dropped");
+    });
+}
+
+#[test]
+fn one_that_is_found_is_not_freed_and_goes_when_it_is_let_go() {
+    found_in_the_roll(false, false);
+}
+
+#[test]
+fn one_that_is_found_is_cancelled_once() {
+    found_in_the_roll(true, false);
+}
+
+#[test]
+fn one_that_ends_leaves_the_roll() {
+    found_in_the_roll(true, true);
+}
+
+#[cfg(not(corun_shuttle))]
+#[test]
+#[should_panic]
+fn with_relaxed_operations_it_is_found_too_late() {
+    with_mistake(Mistake::Relaxed, || found_in_the_roll(true, false));
 }

@@ -8,6 +8,8 @@ pub mod lock;
 pub mod migrant;
 #[path = "../../../src/scheduler/next_place.rs"]
 pub mod next_place;
+#[path = "../../../src/scheduler/roll.rs"]
+pub mod roll;
 #[path = "../../../src/scheduler/signal.rs"]
 pub mod signal;
 #[path = "../../../src/scheduler/sleepers.rs"]
@@ -100,6 +102,11 @@ pub mod guests {
     }
 
     pub fn ended(_: TaskRef) {}
+
+    pub fn roll_here(task: TaskRef) -> *const super::roll::Roll {
+        // SAFETY: as above.
+        unsafe { &raw const (*task.guest().home.load(Ordering::Relaxed)).roll }
+    }
 }
 
 pub mod stacks {

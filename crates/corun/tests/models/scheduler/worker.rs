@@ -12,6 +12,7 @@ use corun_context::raw::Context;
 
 use super::inbox::Inbox;
 use super::migrant::Wish;
+use super::roll::Roll;
 use super::signal::Signal;
 use super::sleepers::{Bed, Sleepers};
 use crate::coroutine::Coroutine;
@@ -82,6 +83,7 @@ pub struct Shared {
     timers: Mutex<Vec<*const Signal>>,
     /// The async tasks that are ready.
     line: Mutex<Vec<TaskRef>>,
+    pub roll: Roll,
 }
 
 // SAFETY: as for the real one.
@@ -215,6 +217,7 @@ impl Shared {
             thread: Mutex::new(None),
             timers: Mutex::new(Vec::new()),
             line: Mutex::new(Vec::new()),
+            roll: Roll::new(),
         }
     }
 
