@@ -40,6 +40,7 @@ mod cancel;
 pub mod channel;
 mod compat;
 mod coroutine;
+pub mod fs;
 pub mod future;
 mod group;
 mod inspect;

@@ -17,6 +17,7 @@ pub(crate) const MIN_STACK_SIZE: usize = 16 * 1024;
 const MAX_STACK_SIZE: usize = 1 << 36;
 const MAX_WORKERS: usize = 4096;
 const DEFAULT_BLOCKING_THREADS: usize = 512;
+const DEFAULT_BLOCKING_QUEUE: usize = 1 << 16;
 const DEFAULT_KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 const WORKERS: &str = "CORUN_WORKERS";
@@ -30,6 +31,7 @@ pub(crate) struct Request {
     pub(crate) stack_size: Option<usize>,
     pub(crate) thread_name: Option<String>,
     pub(crate) max_blocking_threads: Option<usize>,
+    pub(crate) max_blocking_queue: Option<usize>,
     pub(crate) start_paused: bool,
 }
 
@@ -44,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) thread_name: String,
     /// The limit of the blocking pool, at least 1.
     pub(crate) max_blocking_threads: usize,
+    /// How many calls may wait for a thread of it before some are refused.
+    pub(crate) max_blocking_queue: usize,
     /// How long a thread of the blocking pool waits for work before it ends.
     pub(crate) blocking_keep_alive: Duration,
     /// Print coroutines that stall their worker, if nobody has asked to be told of them.
@@ -102,6 +106,7 @@ impl Request {
             stack_size,
             thread_name,
             max_blocking_threads,
+            max_blocking_queue: self.max_blocking_queue.unwrap_or(DEFAULT_BLOCKING_QUEUE),
             blocking_keep_alive: DEFAULT_KEEP_ALIVE,
             print_stalls,
             start_paused: self.start_paused,

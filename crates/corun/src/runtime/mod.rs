@@ -21,8 +21,9 @@ pub(crate) mod config;
 mod local;
 mod shutdown;
 
-pub use crate::scheduler::stall::Stall;
 #[cfg(unix)]
+pub use crate::blocking::BlockingMetrics;
+pub use crate::scheduler::stall::Stall;
 pub use local::LocalRuntime;
 pub use shutdown::{ShutdownError, Unfinished};
 
@@ -98,6 +99,13 @@ impl Builder {
     /// How many threads [`blocking`](crate::blocking) may use at once. Jobs beyond wait. The default is 512.
     pub fn max_blocking_threads(mut self, count: usize) -> Builder {
         self.request.max_blocking_threads = Some(count);
+        self
+    }
+
+    /// How many calls may wait for such a thread before [`try_blocking`](crate::try_blocking) refuses to be one more, instead of waiting behind them. The
+    /// default is 65,536. [`blocking`](crate::blocking) and files wait however many there are.
+    pub fn max_blocking_queue(mut self, count: usize) -> Builder {
+        self.request.max_blocking_queue = Some(count);
         self
     }
 
@@ -251,6 +259,18 @@ impl Handle {
     /// How many workers the runtime has.
     pub fn workers(&self) -> usize {
         self.scheduler.config.workers
+    }
+
+    /// How busy the threads of [`blocking`](crate::blocking) are.
+    ///
+    /// ```
+    /// let runtime = corun::Runtime::builder().workers(1).build()?;
+    /// runtime.block_on(|| corun::blocking(|| ()));
+    /// assert_eq!(runtime.handle().blocking_metrics().threads, 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn blocking_metrics(&self) -> BlockingMetrics {
+        self.scheduler.blocking.metrics()
     }
 }
 

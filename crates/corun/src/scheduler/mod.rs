@@ -107,6 +107,7 @@ impl Scheduler {
         Arc::new(Scheduler {
             blocking: BlockingPool::new(
                 config.max_blocking_threads,
+                config.max_blocking_queue,
                 config.blocking_keep_alive,
                 placement.unbound(),
             ),

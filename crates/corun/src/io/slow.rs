@@ -1,0 +1,191 @@
+//! Descriptors that are in blocking mode, and have to stay so: files, and what was inherited, as standard input.
+//!
+//! Whether a descriptor is in non-blocking mode belongs to what it refers to, not to the process: it would be changed for the shell too, and for
+//! every other process with the same terminal. For files the mode means nothing at all. So no operation here may run on a worker
+//! that could block.
+//!
+//! - A plain thread makes the system call.
+//! - In a coroutine, a read of what the system has in memory is done at once, where the system can say so (`RWF_NOWAIT`).
+//! - What is no file (a pipe, a terminal) is waited for in the reactor, where a wait can be cancelled and holds no thread.
+//! - Then a thread of the pool makes the call, into the buffer that the coroutine lends. For a file it waits for the disk; for the
+//!   others it does not wait, unless another process was faster. Writes to what is no file are cut into pieces that fit if anything does.
+
+use std::fs;
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd};
+use std::os::unix::fs::{FileExt, FileTypeExt};
+use std::sync::OnceLock;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::blocking::offload;
+use crate::reactor::{Direction, Limits, Source};
+use crate::scheduler::in_coroutine;
+
+/// What a pipe takes without blocking, if it says that it takes anything: `PIPE_BUF`.
+const PIECE: usize = 4096;
+
+/// A descriptor, and what is known of it. Dropped before the descriptor is closed.
+pub(crate) struct Slow {
+    source: Source,
+    kind: OnceLock<Kind>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Regular files, directories and block devices: always ready, as far as the system says.
+    File,
+    /// What has to be waited for: pipes, terminals, sockets, devices.
+    Stream,
+}
+
+/// Borrows a descriptor as a file of std's, for its methods.
+fn as_file<R>(descriptor: BorrowedFd<'_>, f: impl FnOnce(&fs::File) -> R) -> R {
+    // SAFETY: it is not closed here.
+    let file = ManuallyDrop::new(unsafe { fs::File::from_raw_fd(descriptor.as_raw_fd()) });
+    f(&file)
+}
+
+impl Slow {
+    pub(crate) const fn new() -> Slow {
+        Slow {
+            source: Source::new(),
+            kind: OnceLock::new(),
+        }
+    }
+
+    pub(crate) fn kind(&self, descriptor: BorrowedFd<'_>) -> io::Result<Kind> {
+        if let Some(kind) = self.kind.get() {
+            return Ok(*kind);
+        }
+        // A file system on the network may have to ask.
+        let kind = offload(|| as_file(descriptor, |file| file.metadata()))?.file_type();
+        let kind = if kind.is_fifo() || kind.is_char_device() || kind.is_socket() {
+            Kind::Stream
+        } else {
+            Kind::File
+        };
+        Ok(*self.kind.get_or_init(|| kind))
+    }
+
+    pub(crate) fn read(&self, descriptor: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
+        self.read_vectored(descriptor, &mut [IoSliceMut::new(buf)])
+    }
+
+    pub(crate) fn read_vectored(
+        &self,
+        descriptor: BorrowedFd<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+    ) -> io::Result<usize> {
+        if in_coroutine() {
+            if let Some(count) = read_at_once(descriptor, bufs, u64::MAX) {
+                return Ok(count);
+            }
+            self.wait(descriptor, Direction::Read)?;
+        }
+        offload(|| {
+            as_file(descriptor, |mut file| {
+                io::Read::read_vectored(&mut file, bufs)
+            })
+        })
+    }
+
+    pub(crate) fn write(&self, descriptor: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
+        let piece = self.piece(descriptor, buf)?;
+        offload(|| as_file(descriptor, |mut file| io::Write::write(&mut file, piece)))
+    }
+
+    pub(crate) fn write_vectored(
+        &self,
+        descriptor: BorrowedFd<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> io::Result<usize> {
+        if in_coroutine() && self.kind(descriptor)? == Kind::Stream {
+            let first = bufs.iter().find(|buf| !buf.is_empty());
+            return self.write(descriptor, first.map_or(&[], |buf| buf));
+        }
+        offload(|| {
+            as_file(descriptor, |mut file| {
+                io::Write::write_vectored(&mut file, bufs)
+            })
+        })
+    }
+
+    pub(crate) fn read_at(
+        descriptor: BorrowedFd<'_>,
+        buf: &mut [u8],
+        offset: u64,
+    ) -> io::Result<usize> {
+        if in_coroutine()
+            && let Some(count) = read_at_once(descriptor, &mut [IoSliceMut::new(buf)], offset)
+        {
+            return Ok(count);
+        }
+        offload(|| as_file(descriptor, |file| file.read_at(buf, offset)))
+    }
+
+    pub(crate) fn write_at(
+        descriptor: BorrowedFd<'_>,
+        buf: &[u8],
+        offset: u64,
+    ) -> io::Result<usize> {
+        offload(|| as_file(descriptor, |file| file.write_at(buf, offset)))
+    }
+
+    /// What may be written in one call, when the descriptor is ready for it.
+    fn piece<'a>(&self, descriptor: BorrowedFd<'_>, buf: &'a [u8]) -> io::Result<&'a [u8]> {
+        if !in_coroutine() || self.kind(descriptor)? == Kind::File {
+            return Ok(buf);
+        }
+        self.wait(descriptor, Direction::Write)?;
+        Ok(&buf[..buf.len().min(PIECE)])
+    }
+
+    /// Waits until an operation would not block. What is always ready is so at once.
+    fn wait(&self, descriptor: BorrowedFd<'_>, direction: Direction) -> io::Result<()> {
+        let look = || {
+            if is_ready(descriptor, direction)? {
+                Ok(())
+            } else {
+                Err(io::ErrorKind::WouldBlock.into())
+            }
+        };
+        self.source
+            .run(&descriptor, direction, &Limits::new(), |()| false, look)
+    }
+}
+
+fn is_ready(descriptor: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
+    let wanted = match direction {
+        Direction::Read => PollFlags::IN,
+        Direction::Write => PollFlags::OUT,
+    };
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // An error or a hang-up counts as ready: the operation will tell.
+    Ok(poll(&mut [PollFd::new(&descriptor, wanted)], Some(&now))? != 0)
+}
+
+/// Reads what is in memory. `None` if the system does not have it there, or cannot tell. Nothing is no answer either: kernels 5.9 and 5.10 gave
+/// it where there was more to read.
+#[cfg(target_os = "linux")]
+fn read_at_once(
+    descriptor: BorrowedFd<'_>,
+    bufs: &mut [IoSliceMut<'_>],
+    offset: u64,
+) -> Option<usize> {
+    use crate::scheduler::safepoint;
+    use rustix::io::{ReadWriteFlags, preadv2};
+
+    let count = preadv2(descriptor, bufs, offset, ReadWriteFlags::NOWAIT).ok()?;
+    safepoint();
+    (count != 0).then_some(count)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn read_at_once(_: BorrowedFd<'_>, _: &mut [IoSliceMut<'_>], _: u64) -> Option<usize> {
+    None
+}

@@ -1,0 +1,12 @@
+//! Files, and the pool of threads behind them. One program, since each is linked several times in CI.
+#![cfg(unix)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bad_days;
+mod locks;
+mod pool;
+mod same_as_std;
+mod scratch;
+mod waits;
