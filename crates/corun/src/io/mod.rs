@@ -1,8 +1,13 @@
-//! The part of [`std::io`] that is worth doing differently with coroutines.
+//! The part of [`std::io`] that is worth doing differently with coroutines, and what is needed to wait for descriptors of any kind.
 //!
 //! Everything else works as it is: the sockets of [`net`](crate::net) and the files of [`fs`](crate::fs) have the traits of `std::io`.
 
 #[cfg_attr(not(unix), path = "slow_portable.rs")]
 pub(crate) mod slow;
 
+#[cfg(unix)]
+mod descriptor;
+
 pub use crate::net::copy::{Stream, copy};
+#[cfg(unix)]
+pub use descriptor::Descriptor;
