@@ -48,6 +48,8 @@ pub mod io;
 pub mod net;
 mod platform;
 mod primitive;
+#[cfg(unix)]
+pub mod process;
 mod reactor;
 pub mod runtime;
 mod scheduler;

@@ -17,10 +17,9 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd};
 use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::sync::OnceLock;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-
 use crate::blocking::offload;
-use crate::reactor::{Direction, Limits, Source};
+use crate::platform::poll;
+use crate::reactor::{Direction, Source};
 use crate::scheduler::in_coroutine;
 
 /// What a pipe takes without blocking, if it says that it takes anything: `PIPE_BUF`.
@@ -145,28 +144,15 @@ impl Slow {
     /// Waits until an operation would not block. What is always ready is so at once.
     fn wait(&self, descriptor: BorrowedFd<'_>, direction: Direction) -> io::Result<()> {
         let look = || {
-            if is_ready(descriptor, direction)? {
+            if poll::is_ready(descriptor, direction)? {
                 Ok(())
             } else {
                 Err(io::ErrorKind::WouldBlock.into())
             }
         };
         self.source
-            .run(&descriptor, direction, &Limits::new(), |()| false, look)
+            .run_until(&descriptor, direction, None, |()| false, look)
     }
-}
-
-fn is_ready(descriptor: BorrowedFd<'_>, direction: Direction) -> io::Result<bool> {
-    let wanted = match direction {
-        Direction::Read => PollFlags::IN,
-        Direction::Write => PollFlags::OUT,
-    };
-    let now = Timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
-    // An error or a hang-up counts as ready: the operation will tell.
-    Ok(poll(&mut [PollFd::new(&descriptor, wanted)], Some(&now))? != 0)
 }
 
 /// Reads what is in memory. `None` if the system does not have it there, or cannot tell. Nothing is no answer either: kernels 5.9 and 5.10 gave

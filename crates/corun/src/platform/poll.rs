@@ -1,4 +1,4 @@
-//! Waiting for one descriptor on a plain thread.
+//! Waiting for descriptors on a plain thread.
 
 use std::io;
 use std::time::Instant;
@@ -12,10 +12,20 @@ pub(crate) fn wait(
     direction: Direction,
     deadline: Option<Instant>,
 ) -> io::Result<bool> {
-    use rustix::event::{PollFd, Timespec, poll};
-
     // SAFETY: the caller's socket is open during the call.
     let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(descriptor) };
+    wait_for_any(&[descriptor], direction, deadline)
+}
+
+/// Waits until one of the descriptors may be ready (`true`) or the deadline has passed (`false`).
+#[cfg(unix)]
+pub(crate) fn wait_for_any<const N: usize>(
+    descriptors: &[std::os::fd::BorrowedFd<'_>; N],
+    direction: Direction,
+    deadline: Option<Instant>,
+) -> io::Result<bool> {
+    use rustix::event::{PollFd, Timespec, poll};
+
     let wanted = flags(direction);
     loop {
         let timeout = deadline.map(|deadline| {
@@ -26,7 +36,8 @@ pub(crate) fn wait(
                 tv_nsec: i64::from(left.subsec_nanos()),
             }
         });
-        match poll(&mut [PollFd::new(&descriptor, wanted)], timeout.as_ref()) {
+        let mut descriptors = descriptors.each_ref().map(|fd| PollFd::new(fd, wanted));
+        match poll(&mut descriptors, timeout.as_ref()) {
             Ok(0) if deadline.is_some_and(|deadline| Instant::now() < deadline) => {}
             Ok(ready) => return Ok(ready != 0),
             Err(rustix::io::Errno::INTR) => {}

@@ -1,0 +1,11 @@
+//! Child processes. One program, since each is linked several times in CI.
+#![cfg(unix)]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bad_days;
+mod cancelled;
+mod crowds;
+mod pipes;
+mod same_as_std;
