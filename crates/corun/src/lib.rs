@@ -40,6 +40,7 @@ mod cancel;
 pub mod channel;
 mod compat;
 mod coroutine;
+pub mod dns;
 pub mod fs;
 pub mod future;
 mod group;

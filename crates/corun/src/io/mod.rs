@@ -7,7 +7,19 @@ pub(crate) mod slow;
 
 #[cfg(unix)]
 mod descriptor;
+#[cfg(unix)]
+mod reentrant;
+#[cfg(unix)]
+mod standard;
+#[cfg(unix)]
+mod stdin;
+#[cfg(unix)]
+mod stdout;
 
 pub use crate::net::copy::{Stream, copy};
 #[cfg(unix)]
 pub use descriptor::Descriptor;
+#[cfg(unix)]
+pub use stdin::{Stdin, StdinLock, stdin};
+#[cfg(unix)]
+pub use stdout::{Stderr, StderrLock, Stdout, StdoutLock, stderr, stdout};

@@ -4,7 +4,7 @@
 //! every other process with the same terminal. For files the mode means nothing at all. So no operation here may run on a worker
 //! that could block.
 //!
-//! - A plain thread makes the system call.
+//! - A plain thread makes the system call; inside of a time limit of corun's it waits before as a coroutine does.
 //! - In a coroutine, a read of what the system has in memory is done at once, where the system can say so (`RWF_NOWAIT`).
 //! - What is no file (a pipe, a terminal) is waited for in the reactor, where a wait can be cancelled and holds no thread.
 //! - Then a thread of the pool makes the call, into the buffer that the coroutine lends. For a file it waits for the disk; for the
@@ -18,6 +18,7 @@ use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::sync::OnceLock;
 
 use crate::blocking::offload;
+use crate::cancel::limit::Limit;
 use crate::platform::poll;
 use crate::reactor::{Direction, Source};
 use crate::scheduler::in_coroutine;
@@ -39,6 +40,16 @@ pub(crate) enum Kind {
     Stream,
 }
 
+impl Kind {
+    fn of(file_type: fs::FileType) -> Kind {
+        if file_type.is_fifo() || file_type.is_char_device() || file_type.is_socket() {
+            Kind::Stream
+        } else {
+            Kind::File
+        }
+    }
+}
+
 /// Borrows a descriptor as a file of std's, for its methods.
 fn as_file<R>(descriptor: BorrowedFd<'_>, f: impl FnOnce(&fs::File) -> R) -> R {
     // SAFETY: it is not closed here.
@@ -54,18 +65,24 @@ impl Slow {
         }
     }
 
+    /// For a descriptor that was inherited, of which nothing is to be kept: asks at once what it is.
+    pub(crate) fn of_standard(descriptor: BorrowedFd<'_>) -> Slow {
+        let slow = Slow::new();
+        if may_not_block()
+            && let Ok(metadata) = as_file(descriptor, |file| file.metadata())
+        {
+            let _ = slow.kind.set(Kind::of(metadata.file_type()));
+        }
+        slow
+    }
+
     pub(crate) fn kind(&self, descriptor: BorrowedFd<'_>) -> io::Result<Kind> {
         if let Some(kind) = self.kind.get() {
             return Ok(*kind);
         }
         // A file system on the network may have to ask.
         let kind = offload(|| as_file(descriptor, |file| file.metadata()))?.file_type();
-        let kind = if kind.is_fifo() || kind.is_char_device() || kind.is_socket() {
-            Kind::Stream
-        } else {
-            Kind::File
-        };
-        Ok(*self.kind.get_or_init(|| kind))
+        Ok(*self.kind.get_or_init(|| Kind::of(kind)))
     }
 
     pub(crate) fn read(&self, descriptor: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<usize> {
@@ -77,7 +94,7 @@ impl Slow {
         descriptor: BorrowedFd<'_>,
         bufs: &mut [IoSliceMut<'_>],
     ) -> io::Result<usize> {
-        if in_coroutine() {
+        if may_not_block() {
             if let Some(count) = read_at_once(descriptor, bufs, u64::MAX) {
                 return Ok(count);
             }
@@ -100,7 +117,7 @@ impl Slow {
         descriptor: BorrowedFd<'_>,
         bufs: &[IoSlice<'_>],
     ) -> io::Result<usize> {
-        if in_coroutine() && self.kind(descriptor)? == Kind::Stream {
+        if may_not_block() && self.kind(descriptor)? == Kind::Stream {
             let first = bufs.iter().find(|buf| !buf.is_empty());
             return self.write(descriptor, first.map_or(&[], |buf| buf));
         }
@@ -134,7 +151,7 @@ impl Slow {
 
     /// What may be written in one call, when the descriptor is ready for it.
     fn piece<'a>(&self, descriptor: BorrowedFd<'_>, buf: &'a [u8]) -> io::Result<&'a [u8]> {
-        if !in_coroutine() || self.kind(descriptor)? == Kind::File {
+        if !may_not_block() || self.kind(descriptor)? == Kind::File {
             return Ok(buf);
         }
         self.wait(descriptor, Direction::Write)?;
@@ -153,6 +170,11 @@ impl Slow {
         self.source
             .run_until(&descriptor, direction, None, |()| false, look)
     }
+}
+
+/// Is it a coroutine that asks, or a plain thread inside of a time limit?
+fn may_not_block() -> bool {
+    in_coroutine() || Limit::for_io(None).deadline().is_some()
 }
 
 /// Reads what is in memory. `None` if the system does not have it there, or cannot tell. Nothing is no answer either: kernels 5.9 and 5.10 gave

@@ -5,6 +5,7 @@
 mod common;
 
 mod bad_days;
+mod dns;
 mod locks;
 mod pool;
 mod same_as_std;

@@ -175,11 +175,11 @@ fn fork_and_exec_by_hand_from_a_coroutine() {
         };
         assert!(pid > 0);
         let mut status = 0;
-        // SAFETY: the child that was forked above.
-        assert_eq!(
-            corun::blocking(|| unsafe { libc::waitpid(pid, &raw mut status, 0) }),
-            pid
-        );
+        let ended = corun::blocking(|| {
+            // SAFETY: the child that was forked above.
+            unsafe { libc::waitpid(pid, &raw mut status, 0) }
+        });
+        assert_eq!(ended, pid);
         assert_eq!(libc::WEXITSTATUS(status), 9);
     });
 }

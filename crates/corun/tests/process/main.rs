@@ -7,5 +7,7 @@ mod common;
 mod bad_days;
 mod cancelled;
 mod crowds;
+mod output;
 mod pipes;
 mod same_as_std;
+mod standard;
