@@ -173,6 +173,12 @@ impl BlockingPool {
         self.run(f)
     }
 
+    /// Counts something as a call, as long as the result lives.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "for io_uring"))]
+    pub(crate) fn count_call(&self) -> impl Drop + '_ {
+        UnderWay::new(&self.calls)
+    }
+
     fn submit(&self, job: NonNull<Job>) {
         let inner = &self.inner;
         let mut state = inner.lock();

@@ -93,7 +93,7 @@ impl File {
     /// # Errors
     /// Those of [`std::fs::File::sync_all`].
     pub fn sync_all(&self) -> io::Result<()> {
-        offload(|| self.inner.sync_all())
+        Slow::sync(handle!(self), false)
     }
 
     /// Waits until the contents have reached the disk, and what is needed to find them.
@@ -101,7 +101,7 @@ impl File {
     /// # Errors
     /// Those of [`std::fs::File::sync_data`].
     pub fn sync_data(&self) -> io::Result<()> {
-        offload(|| self.inner.sync_data())
+        Slow::sync(handle!(self), true)
     }
 
     /// Cuts the file off, or fills it up with zeros.

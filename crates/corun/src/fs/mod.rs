@@ -1,9 +1,10 @@
 //! Files, in the shape of [`std::fs`].
 //!
 //! Names, signatures, traits and error kinds are std's, so that a program moves by changing `std::fs` to `corun::fs` in its imports. What
-//! waits for a disk parks the calling coroutine only: the system call is made by a thread of the blocking pool (see
-//! [`blocking`](crate::blocking())), straight into the caller's buffer. Reads of what the system has in memory are made at once, where it can
-//! say so. On a plain thread everything is done in place, as by std.
+//! waits for a disk parks the calling coroutine only. Reads of what the system has in memory are made at once, where it can say so; other reads and writes, and
+//! [`File::sync_all`], go through io_uring where the system has it, straight from and to the caller's buffer. The rest (and all, where
+//! there is no io_uring) is done by a thread of the blocking pool (see [`blocking`](crate::blocking())). `Builder::io_uring(false)` and the environment variable
+//! `CORUN_IO_URING=0` do without. On a plain thread everything is done in place, as by std.
 //!
 //! ```
 //! use corun::fs::File;
@@ -23,7 +24,7 @@
 //!
 //! # Cancellation
 //! A coroutine that is cancelled is left before an operation begins, or while it waits for its turn or for a pipe or terminal; an operation that
-//! a thread is at is waited for, and its result is not lost: the next wait is the one that is left.
+//! has begun is waited for (the system is asked to give it up), and if it succeeds its result is not lost: the next wait is the one that is left.
 //!
 //! # What is different
 //! - A file that is a pipe, a terminal or another device is waited for without a thread. But to *open* a named pipe takes one until the other side

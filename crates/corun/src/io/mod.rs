@@ -10,6 +10,9 @@ mod descriptor;
 #[cfg(unix)]
 mod reentrant;
 #[cfg(unix)]
+#[cfg_attr(not(target_os = "linux"), path = "no_ring.rs")]
+pub(crate) mod ring;
+#[cfg(unix)]
 mod standard;
 #[cfg(unix)]
 mod stdin;

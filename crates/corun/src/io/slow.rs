@@ -7,8 +7,8 @@
 //! - A plain thread makes the system call; inside of a time limit of corun's it waits before as a coroutine does.
 //! - In a coroutine, a read of what the system has in memory is done at once, where the system can say so (`RWF_NOWAIT`).
 //! - What is no file (a pipe, a terminal) is waited for in the reactor, where a wait can be cancelled and holds no thread.
-//! - Then a thread of the pool makes the call, into the buffer that the coroutine lends. For a file it waits for the disk; for the
-//!   others it does not wait, unless another process was faster. Writes to what is no file are cut into pieces that fit if anything does.
+//! - Then the system does it by itself (`ring.rs`), or a thread of the pool makes the call, into the buffer that the coroutine lends. For a file it waits
+//!   for the disk; for the others it does not wait, unless another process was faster. Writes to what is no file are cut into pieces that fit if anything does.
 
 use std::fs;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -17,6 +17,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd};
 use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::sync::OnceLock;
 
+use super::ring::{self, Place};
 use crate::blocking::offload;
 use crate::cancel::limit::Limit;
 use crate::platform::poll;
@@ -100,6 +101,10 @@ impl Slow {
             }
             self.wait(descriptor, Direction::Read)?;
         }
+        Limit::check();
+        if let Some(result) = ring::read(descriptor, bufs, Place::Position) {
+            return result;
+        }
         offload(|| {
             as_file(descriptor, |mut file| {
                 io::Read::read_vectored(&mut file, bufs)
@@ -109,6 +114,10 @@ impl Slow {
 
     pub(crate) fn write(&self, descriptor: BorrowedFd<'_>, buf: &[u8]) -> io::Result<usize> {
         let piece = self.piece(descriptor, buf)?;
+        Limit::check();
+        if let Some(result) = ring::write(descriptor, &[IoSlice::new(piece)], Place::Position) {
+            return result;
+        }
         offload(|| as_file(descriptor, |mut file| io::Write::write(&mut file, piece)))
     }
 
@@ -120,6 +129,10 @@ impl Slow {
         if may_not_block() && self.kind(descriptor)? == Kind::Stream {
             let first = bufs.iter().find(|buf| !buf.is_empty());
             return self.write(descriptor, first.map_or(&[], |buf| buf));
+        }
+        Limit::check();
+        if let Some(result) = ring::write(descriptor, bufs, Place::Position) {
+            return result;
         }
         offload(|| {
             as_file(descriptor, |mut file| {
@@ -133,10 +146,15 @@ impl Slow {
         buf: &mut [u8],
         offset: u64,
     ) -> io::Result<usize> {
+        let mut bufs = [IoSliceMut::new(buf)];
         if in_coroutine()
-            && let Some(count) = read_at_once(descriptor, &mut [IoSliceMut::new(buf)], offset)
+            && let Some(count) = read_at_once(descriptor, &mut bufs, offset)
         {
             return Ok(count);
+        }
+        Limit::check();
+        if let Some(result) = ring::read(descriptor, &mut bufs, Place::Offset(offset)) {
+            return result;
         }
         offload(|| as_file(descriptor, |file| file.read_at(buf, offset)))
     }
@@ -146,7 +164,27 @@ impl Slow {
         buf: &[u8],
         offset: u64,
     ) -> io::Result<usize> {
+        Limit::check();
+        if let Some(result) = ring::write(descriptor, &[IoSlice::new(buf)], Place::Offset(offset)) {
+            return result;
+        }
         offload(|| as_file(descriptor, |file| file.write_at(buf, offset)))
+    }
+
+    pub(crate) fn sync(descriptor: BorrowedFd<'_>, data_only: bool) -> io::Result<()> {
+        Limit::check();
+        if let Some(result) = ring::sync(descriptor, data_only) {
+            return result;
+        }
+        offload(|| {
+            as_file(descriptor, |file| {
+                if data_only {
+                    file.sync_data()
+                } else {
+                    file.sync_all()
+                }
+            })
+        })
     }
 
     /// What may be written in one call, when the descriptor is ready for it.

@@ -45,4 +45,12 @@ impl Slow {
     ) -> io::Result<usize> {
         offload(|| file.write_vectored(bufs))
     }
+
+    pub(crate) fn sync(file: &File, data_only: bool) -> io::Result<()> {
+        if data_only {
+            offload(|| file.sync_data())
+        } else {
+            offload(|| file.sync_all())
+        }
+    }
 }

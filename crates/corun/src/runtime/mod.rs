@@ -109,6 +109,13 @@ impl Builder {
         self
     }
 
+    /// With `false`, files go through the pool of threads even where the system has io_uring. The default is `true`; the environment variable
+    /// `CORUN_IO_URING` (0 or 1) overrides it.
+    pub fn io_uring(mut self, allowed: bool) -> Builder {
+        self.request.io_uring = Some(allowed);
+        self
+    }
+
     /// With `true`, the runtime's clock stands still from the beginning, and jumps from deadline to deadline while everything waits. For
     /// tests: see [`time::pause`](crate::time::pause()).
     pub fn start_paused(mut self, paused: bool) -> Builder {

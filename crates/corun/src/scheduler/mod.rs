@@ -47,6 +47,8 @@ use std::time::Instant;
 
 use crate::blocking::BlockingPool;
 use crate::coroutine::task::TaskRef;
+#[cfg(target_os = "linux")]
+use crate::io::ring::Ring;
 use crate::platform::{self, numa::Placement};
 use crate::reactor::Reactor;
 use crate::runtime::config::Config;
@@ -260,6 +262,16 @@ pub(crate) fn reactor_for_task() -> io::Result<Arc<Reactor>> {
 pub(crate) fn blocking_pool() -> Option<&'static BlockingPool> {
     // Alive for as long as the coroutine has not ended, like everything that hangs on a worker.
     Worker::suspendable().map(|worker| &worker.shared().scheduler.blocking)
+}
+
+/// The ring of the worker that the calling coroutine runs on, made by `make` when it is first asked for.
+#[cfg(target_os = "linux")]
+pub(crate) fn ring(make: impl FnOnce() -> Option<Arc<Ring>>) -> Option<Arc<Ring>> {
+    let worker = Worker::suspendable()?;
+    if !worker.shared().scheduler.config.io_uring {
+        return None;
+    }
+    worker.ring.get_or_init(make).clone()
 }
 
 /// Does the caller run in a coroutine that may be suspended?

@@ -8,6 +8,8 @@ mod bad_days;
 mod dns;
 mod locks;
 mod pool;
+#[cfg(target_os = "linux")]
+mod ring;
 mod same_as_std;
 mod scratch;
 mod waits;

@@ -1,7 +1,10 @@
 //! Input of a process of its own: the child is this program, the test calls itself there.
 
+#[path = "../child/mod.rs"]
+mod child;
+
 use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::Duration;
 
 const IN_CHILD: &str = "CORUN_TEST_STANDARD";
@@ -19,7 +22,7 @@ pub fn on_both_sides(name: &str, body: impl Fn() + Send + Sync, parent: impl Fn(
         std::process::exit(0);
     }
     for workers in ["0", "1", "2", "8"] {
-        let child = Command::new(std::env::current_exe().unwrap())
+        let child = child::program()
             .args(["--exact", name, "--nocapture", "--test-threads=1"])
             .env(IN_CHILD, workers)
             .stdin(Stdio::piped())
