@@ -1,11 +1,9 @@
 //! No descriptors left, no runtime, a runtime that ends.
 
-#[path = "../bad/mod.rs"]
-mod bad;
-
 use std::io::{ErrorKind, Read, Write};
 use std::time::Duration;
 
+use crate::bad;
 use crate::scratch::Scratch;
 
 #[test]

@@ -1,6 +1,8 @@
 //! Files, and the pool of threads behind them. One program, since each is linked several times in CI.
 #![cfg(unix)]
 
+#[path = "../bad/mod.rs"]
+mod bad;
 #[path = "../common/mod.rs"]
 mod common;
 

@@ -1,8 +1,5 @@
 //! With io_uring: that it is used, and that it loses and breaks nothing. And everything without.
 
-#[path = "../child/mod.rs"]
-mod child;
-
 use std::io::{Read, Seek, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
@@ -13,6 +10,7 @@ use std::time::Duration;
 use corun::fs::File;
 use corun::runtime::Handle;
 
+use crate::bad::child;
 use crate::scratch::Scratch;
 
 /// Has this system a ring for us, and may we use it?
@@ -72,7 +70,7 @@ fn it_is_used_where_it_is_there_and_goes_with_the_runtime() {
                     assert_eq!(rings(), 0);
                 }
             });
-            drop(runtime);
+            runtime.shutdown(Duration::from_secs(60)).unwrap();
             assert_eq!(rings(), 0);
         }
         std::process::exit(0);

@@ -1,13 +1,11 @@
 //! No descriptors left, no pidfd, a child that dies, fork and exec by hand, pre_exec.
 
-#[path = "../bad/mod.rs"]
-mod bad;
-
 use std::io::{ErrorKind, Write};
 use std::os::unix::process::ExitStatusExt;
 
 use corun::process::{Command, Stdio};
 
+use crate::bad;
 use crate::common::everywhere;
 
 /// Takes all descriptors that the process may have but `spare`.

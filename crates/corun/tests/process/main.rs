@@ -1,6 +1,8 @@
 //! Child processes. One program, since each is linked several times in CI.
 #![cfg(unix)]
 
+#[path = "../bad/mod.rs"]
+mod bad;
 #[path = "../common/mod.rs"]
 mod common;
 

@@ -1,11 +1,10 @@
 //! Input of a process of its own: the child is this program, the test calls itself there.
 
-#[path = "../child/mod.rs"]
-mod child;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 use std::time::Duration;
+
+use crate::bad::child;
 
 const IN_CHILD: &str = "CORUN_TEST_STANDARD";
 
