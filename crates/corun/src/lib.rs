@@ -41,6 +41,8 @@ mod cancel;
 pub mod channel;
 mod compat;
 mod coroutine;
+pub mod dns;
+pub mod fs;
 pub mod future;
 mod group;
 pub mod inspect;
@@ -48,6 +50,8 @@ pub mod io;
 pub mod net;
 mod platform;
 mod primitive;
+#[cfg(unix)]
+pub mod process;
 mod reactor;
 pub mod runtime;
 mod scheduler;

@@ -74,7 +74,7 @@ fn counts_are_those_of_what_lives() {
         assert_eq!(metrics.timers, 3);
         assert_eq!(metrics.descriptors, 2);
         assert!(metrics.switches >= 10);
-        assert_eq!(metrics.blocking_queued, 0);
+        assert_eq!(metrics.blocking.queued, 0);
         drop(sender);
         receivers.into_iter().for_each(|one| one.join().unwrap());
         sleepers.iter().for_each(JoinHandle::cancel);
@@ -120,7 +120,7 @@ fn what_waits_for_a_worker_or_a_thread_is_queued() {
         .collect();
     until(|| {
         let metrics = runtime.metrics();
-        (metrics.blocking_threads, metrics.blocking_queued) == (1, 2)
+        (metrics.blocking.threads, metrics.blocking.queued) == (1, 2)
     });
     assert!(runtime.metrics().workers >= 2, "a spare stands in");
     flags.1.store(true, Ordering::SeqCst);

@@ -5,7 +5,9 @@
 //!    one that is being started. A thread goes to sleep or ends only with the lock held and the queue empty.
 //! 2. A submitter starts a thread only when more jobs are queued than threads sleep or start, and the limit is not reached. So a burst of
 //!    N jobs gets N threads, and a trickle gets one.
-//! 3. If a thread cannot be started and no other lives, all queued jobs are refused: not only the submitter's, as others may have queued
+//! 3. The queue has room for whoever waits, since a job is a place on its caller's stack: a full queue is back-pressure for those who ask by
+//!    `try_run` only. A caller that is cancelled before its job has begun takes it back under the lock.
+//! 4. If a thread cannot be started and no other lives, all queued jobs are refused: not only the submitter's, as others may have queued
 //!    theirs because they counted on this thread. If others live, the jobs wait for them.
 //!
 //! One lock serves all: a blocking call costs two thread switches, microseconds each, besides which a lock held for a few
@@ -20,7 +22,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::job::{Call, Job, Queue};
-use super::refused;
+use super::{BlockingMetrics, full, refused};
+use crate::cancel::limit::Limit;
 use crate::platform::numa::Unbound;
 
 /// The pool of one runtime.
@@ -54,6 +57,8 @@ struct Inner {
     ended: Condvar,
     /// How many threads there may be.
     limit: usize,
+    /// How many jobs may wait for one, as far as `try_run` is concerned.
+    most_queued: usize,
     /// How long a thread waits for work before it ends.
     keep_alive: Duration,
     /// Where the threads may run: their worker's binding is not for them.
@@ -71,16 +76,24 @@ struct State {
     /// Of these, the ones that wait for `work`, woken or not.
     idle: usize,
     shut_down: bool,
+    /// How many jobs have ended.
+    served: u64,
 }
 
 impl BlockingPool {
     /// A pool of at most `limit` threads, none of which is started before it is needed.
-    pub(crate) fn new(limit: usize, keep_alive: Duration, processors: Unbound) -> BlockingPool {
-        BlockingPool::with_start(limit, keep_alive, processors, start_thread)
+    pub(crate) fn new(
+        limit: usize,
+        most_queued: usize,
+        keep_alive: Duration,
+        processors: Unbound,
+    ) -> BlockingPool {
+        BlockingPool::with_start(limit, most_queued, keep_alive, processors, start_thread)
     }
 
     fn with_start(
         limit: usize,
+        most_queued: usize,
         keep_alive: Duration,
         processors: Unbound,
         start: fn(Arc<Inner>) -> io::Result<()>,
@@ -91,6 +104,7 @@ impl BlockingPool {
             starting: 0,
             idle: 0,
             shut_down: false,
+            served: 0,
         };
         let (work, ended) = (Condvar::new(), Condvar::new());
         BlockingPool {
@@ -100,6 +114,7 @@ impl BlockingPool {
                 work,
                 ended,
                 limit,
+                most_queued,
                 keep_alive,
                 processors,
                 start,
@@ -107,7 +122,8 @@ impl BlockingPool {
         }
     }
 
-    /// Runs `f` on a thread of the pool while the caller waits: a coroutine is parked, a plain thread blocked.
+    /// Runs `f` on a thread of the pool while the caller waits: a coroutine is parked, a plain thread blocked. One that is cancelled before `f` has begun
+    /// is left at once; later, it waits for `f`, and goes on with the result.
     ///
     /// # Errors
     /// If no thread lives and none can be started. `f` has not run then.
@@ -120,11 +136,47 @@ impl BlockingPool {
         T: Send,
     {
         let _under_way = UnderWay::new(&self.calls);
-        match Call::new(f).complete(|job| self.submit(job)) {
+        let mut call = Call::new(f);
+        let mut limit = Limit::new(None);
+        let outcome = loop {
+            let take_back = |job| {
+                // SAFETY: `complete` has submitted it here, and waits.
+                unsafe { self.inner.lock().queue.remove(job) }
+            };
+            if let Some(outcome) = call.complete(&limit, |job| self.submit(job), take_back) {
+                break outcome;
+            }
+            limit.expired();
+            // Nothing was over after all.
+            limit = Limit::masked(None);
+        };
+        match outcome {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(payload)) => resume_unwind(payload),
             Err(error) => Err(error),
         }
+    }
+
+    /// As `run`.
+    ///
+    /// # Errors
+    /// Also if the queue is full.
+    pub(crate) fn try_run<F, T>(&self, f: F) -> io::Result<T>
+    where
+        F: FnOnce() -> T + Send,
+        T: Send,
+    {
+        let metrics = self.metrics();
+        if metrics.queued >= self.inner.most_queued && metrics.threads >= self.inner.limit {
+            return Err(full(&metrics));
+        }
+        self.run(f)
+    }
+
+    /// Counts something as a call, as long as the result lives.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "for io_uring"))]
+    pub(crate) fn count_call(&self) -> impl Drop + '_ {
+        UnderWay::new(&self.calls)
     }
 
     fn submit(&self, job: NonNull<Job>) {
@@ -150,14 +202,16 @@ impl BlockingPool {
         self.calls.load(Ordering::Relaxed) != 0
     }
 
-    /// How many threads there are.
-    pub(crate) fn threads(&self) -> usize {
-        self.inner.lock().threads
-    }
-
-    /// How many jobs wait for a thread.
-    pub(crate) fn queued(&self) -> usize {
-        self.inner.lock().queue.len()
+    pub(crate) fn metrics(&self) -> BlockingMetrics {
+        let state = self.inner.lock();
+        BlockingMetrics {
+            threads: state.threads,
+            idle: state.idle,
+            queued: state.queue.len(),
+            served: state.served,
+            max_threads: self.inner.limit,
+            max_queued: self.inner.most_queued,
+        }
     }
 
     /// Lets the threads end when the queue is empty. Calls that come later are served all the same, by threads that end at once.
@@ -207,7 +261,7 @@ impl Inner {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Invariant 3.
+    /// Invariant 4.
     fn start_failed(&self, error: &io::Error) {
         let mut refusals = Queue::new();
         {
@@ -236,6 +290,7 @@ impl Inner {
                 // SAFETY: taken out of the queue just now, by nobody else.
                 unsafe { Job::run(job) };
                 state = self.lock();
+                state.served += 1;
                 continue;
             }
             if state.shut_down {
@@ -280,7 +335,7 @@ mod tests {
     }
 
     fn new_pool(limit: usize, keep_alive: Duration) -> BlockingPool {
-        BlockingPool::new(limit, keep_alive, anywhere())
+        BlockingPool::new(limit, usize::MAX, keep_alive, anywhere())
     }
 
     const LONG: Duration = Duration::from_secs(3600);
@@ -295,7 +350,7 @@ mod tests {
             text.len()
         });
         assert_eq!((length.unwrap(), count), (8, 1));
-        assert_eq!(pool.threads(), 1);
+        assert_eq!(pool.metrics().threads, 1);
         assert_eq!(pool.shutdown(None), 0);
     }
 
@@ -307,7 +362,7 @@ mod tests {
         }));
         assert_eq!(result.unwrap_err().downcast_ref(), Some(&7_u32));
         assert_eq!(pool.run(|| 1).unwrap(), 1, "the thread has survived");
-        assert_eq!(pool.threads(), 1);
+        assert_eq!(pool.metrics().threads, 1);
     }
 
     #[test]
@@ -321,7 +376,10 @@ mod tests {
                 scope.spawn(|| pool.run(|| barrier.wait()).unwrap());
             }
         });
-        assert_eq!((pool.threads(), pool.queued()), (CALLERS, 0));
+        assert_eq!(
+            (pool.metrics().threads, pool.metrics().queued),
+            (CALLERS, 0)
+        );
         assert_eq!(pool.shutdown(None), 0);
     }
 
@@ -342,14 +400,14 @@ mod tests {
             is_inside.recv().unwrap();
             for i in 0..10 {
                 scope.spawn(move || pool.run(move || order.lock().unwrap().push(i)));
-                while pool.queued() != i + 1 {
+                while pool.metrics().queued != i + 1 {
                     thread::yield_now();
                 }
             }
             release.send(()).unwrap();
         });
         assert_eq!(*order.lock().unwrap(), (0..10).collect::<Vec<_>>());
-        assert_eq!(pool.threads(), 1);
+        assert_eq!(pool.metrics().threads, 1);
     }
 
     #[test]
@@ -382,7 +440,7 @@ mod tests {
         });
         assert_eq!(runs.into_inner(), 8000);
         assert_eq!(pool.shutdown(None), 0);
-        assert_eq!(pool.queued(), 0);
+        assert_eq!(pool.metrics().queued, 0);
     }
 
     #[test]
@@ -418,7 +476,7 @@ mod tests {
 
     #[test]
     fn without_any_thread_calls_are_refused_and_the_closure_does_not_run() {
-        let pool = BlockingPool::with_start(4, LONG, anywhere(), |_| {
+        let pool = BlockingPool::with_start(4, usize::MAX, LONG, anywhere(), |_| {
             Err(io::ErrorKind::WouldBlock.into())
         });
         thread::scope(|scope| {
@@ -432,17 +490,17 @@ mod tests {
                 });
             }
         });
-        assert_eq!((pool.threads(), pool.queued()), (0, 0));
+        assert_eq!((pool.metrics().threads, pool.metrics().queued), (0, 0));
     }
 
     #[test]
     fn with_one_thread_alive_calls_wait_for_it() {
         static STARTED: AtomicBool = AtomicBool::new(false);
-        let pool = BlockingPool::with_start(8, LONG, anywhere(), |inner| {
-            match STARTED.swap(true, Ordering::Relaxed) {
-                false => start_thread(inner),
-                true => Err(io::ErrorKind::OutOfMemory.into()),
-            }
+        let pool = BlockingPool::with_start(8, usize::MAX, LONG, anywhere(), |inner| match STARTED
+            .swap(true, Ordering::Relaxed)
+        {
+            false => start_thread(inner),
+            true => Err(io::ErrorKind::OutOfMemory.into()),
         });
         assert_eq!(pool.run(|| 0).unwrap(), 0);
         let runs = AtomicUsize::new(0);
@@ -455,6 +513,6 @@ mod tests {
                 });
             }
         });
-        assert_eq!((runs.into_inner(), pool.threads()), (1600, 1));
+        assert_eq!((runs.into_inner(), pool.metrics().threads), (1600, 1));
     }
 }

@@ -21,13 +21,14 @@
 
 use std::cell::Cell;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::thread;
 use std::time::Instant;
 
 use super::levels::Surroundings;
 use super::thread_wait;
 use crate::platform;
-use crate::reactor::{Direction, RawDescriptor};
+use crate::reactor::Direction;
 use crate::scheduler::signal::Signal;
 use crate::time::Elapsed;
 
@@ -131,19 +132,23 @@ impl Limit {
         signal.wait_within(self.deadline, self.open)
     }
 
-    /// Waits on a plain thread until a descriptor may be ready; returns false if the wait ends before.
+    /// Waits on a plain thread until one of the descriptors may be ready; returns false if the wait ends before.
     ///
     /// # Errors
     /// Those of `poll(2)`; and if there is no descriptor left for what may cut the wait short.
     #[cold]
-    pub(crate) fn poll(&self, descriptor: RawDescriptor, direction: Direction) -> io::Result<bool> {
+    pub(crate) fn poll(
+        &self,
+        descriptors: &[BorrowedFd<'_>],
+        direction: Direction,
+    ) -> io::Result<bool> {
         if self.is_over() {
             return Ok(false);
         }
         if self.of_thread {
-            return thread_wait::poll(descriptor, direction, self.deadline);
+            return thread_wait::poll(descriptors, direction, self.deadline);
         }
-        platform::poll::wait(descriptor, direction, self.deadline, None)
+        platform::poll::wait(descriptors, direction, self.deadline, None)
     }
 
     /// Waits where nobody notifies.

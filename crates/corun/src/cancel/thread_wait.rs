@@ -6,6 +6,7 @@
 
 use std::cell::Cell;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::ptr;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -13,7 +14,7 @@ use std::time::Instant;
 use super::levels::Surroundings;
 use crate::platform::bell::Bell;
 use crate::platform::{fork, poll as system};
-use crate::reactor::{Direction, RawDescriptor};
+use crate::reactor::Direction;
 use crate::scheduler::lock_mutex;
 use crate::scheduler::signal::Signal;
 
@@ -85,10 +86,10 @@ pub(super) fn wait(signal: &Signal, deadline: Option<Instant>) -> bool {
     notified
 }
 
-/// The same for a descriptor: returns whether it may be ready.
+/// The same for descriptors: returns whether one may be ready.
 #[cold]
 pub(super) fn poll(
-    descriptor: RawDescriptor,
+    descriptors: &[BorrowedFd<'_>],
     direction: Direction,
     deadline: Option<Instant>,
 ) -> io::Result<bool> {
@@ -99,7 +100,7 @@ pub(super) fn poll(
         if is_cancelled() {
             break Ok(false);
         }
-        match system::wait(descriptor, direction, deadline, Some(&bell)) {
+        match system::wait(descriptors, direction, deadline, Some(&bell)) {
             // Rung for what is hidden by a shield, say.
             Ok(false) if deadline.is_none_or(|deadline| Instant::now() < deadline) => bell.mute(),
             result => break result,

@@ -1,5 +1,6 @@
 //! Counts of a runtime: [`Metrics`].
 
+use crate::blocking::BlockingMetrics;
 use crate::runtime::{Handle, Runtime};
 
 /// Counts of one runtime, taken one after the other while it runs: they need not fit each other to the last one.
@@ -35,10 +36,8 @@ pub struct Metrics {
     pub timers: usize,
     /// Descriptors that are watched: each since somebody first had to wait for it.
     pub descriptors: usize,
-    /// Threads of the pool for [`blocking`](crate::blocking()), busy or not.
-    pub blocking_threads: usize,
-    /// Calls of it that wait for a thread.
-    pub blocking_queued: usize,
+    /// The threads that run what blocks, and who waits for them.
+    pub blocking: BlockingMetrics,
 }
 
 impl Handle {

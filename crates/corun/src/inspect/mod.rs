@@ -16,3 +16,5 @@ pub use dump::{Dump, Entry};
 #[cfg(feature = "events")]
 pub use events::{Event, Observer, observe, stop_observing};
 pub use metrics::Metrics;
+
+pub use crate::blocking::BlockingMetrics;

@@ -34,7 +34,7 @@ fn resolve<Q>(question: &Q) -> io::Result<vec::IntoIter<SocketAddr>>
 where
     Q: std::net::ToSocketAddrs<Iter = vec::IntoIter<SocketAddr>> + Sync + ?Sized,
 {
-    crate::try_blocking(|| question.to_socket_addrs())?
+    crate::blocking::offload(|| question.to_socket_addrs())
 }
 
 macro_rules! single {

@@ -8,7 +8,7 @@ use crate::time::now;
 
 /// Two things about local sockets have no event: room in the queue of a listener, and in that of a receiver that one is not
 /// connected to. They are tried again after pauses that grow to a few milliseconds.
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     deadline: Option<Instant>,
     pause: Duration,
 }
@@ -17,7 +17,7 @@ impl Backoff {
     const FIRST: Duration = Duration::from_micros(20);
     const LONGEST: Duration = Duration::from_millis(5);
 
-    pub(super) fn new(deadline: Option<Instant>) -> Backoff {
+    pub(crate) fn new(deadline: Option<Instant>) -> Backoff {
         Backoff {
             deadline,
             pause: Self::FIRST,
@@ -28,7 +28,7 @@ impl Backoff {
     ///
     /// # Errors
     /// As `Limit::expired_io`.
-    pub(super) fn pause(&mut self) -> io::Result<bool> {
+    pub(crate) fn pause(&mut self) -> io::Result<bool> {
         let now = now();
         let limit = Limit::for_io(self.deadline);
         if limit.is_over() || limit.deadline().is_some_and(|deadline| deadline <= now) {

@@ -50,7 +50,7 @@
 mod addr;
 mod asynchronous;
 #[cfg(unix)]
-mod backoff;
+pub(crate) mod backoff;
 mod connect;
 mod convert;
 pub(crate) mod copy;

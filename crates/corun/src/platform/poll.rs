@@ -1,4 +1,4 @@
-//! Waiting for one descriptor on a plain thread.
+//! Waiting for descriptors on a plain thread.
 
 use std::io;
 use std::time::Instant;
@@ -7,19 +7,16 @@ use std::time::Instant;
 use crate::platform::bell::Bell;
 use crate::reactor::Direction;
 
-/// Waits until the descriptor may be ready (`true`), or the deadline has passed or the bell has rung (`false`).
+/// Waits until one of the descriptors may be ready (`true`), or the deadline has passed or the bell has rung (`false`).
 #[cfg(unix)]
 pub(crate) fn wait(
-    descriptor: std::os::fd::RawFd,
+    descriptors: &[std::os::fd::BorrowedFd<'_>],
     direction: Direction,
     deadline: Option<Instant>,
     bell: Option<&Bell>,
 ) -> io::Result<bool> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-    // SAFETY: the caller's socket is open during the call.
-    let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(descriptor) };
-    let wanted = flags(direction);
     loop {
         let timeout = deadline.map(|deadline| {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -29,21 +26,17 @@ pub(crate) fn wait(
                 tv_nsec: i64::from(left.subsec_nanos()),
             }
         });
-        let socket = PollFd::new(&descriptor, wanted);
-        let result = match bell {
-            None => {
-                let mut alone = [socket];
-                poll(&mut alone, timeout.as_ref()).map(|count| (count, count != 0))
+        let wanted = descriptors
+            .iter()
+            .map(|descriptor| PollFd::new(descriptor, flags(direction)));
+        let bell = bell.map(|bell| PollFd::new(bell, PollFlags::IN));
+        let mut all: Vec<_> = wanted.chain(bell).collect();
+        match poll(&mut all, timeout.as_ref()) {
+            Ok(0) if deadline.is_some_and(|deadline| Instant::now() < deadline) => {}
+            Ok(_) => {
+                let mut ready = all[..descriptors.len()].iter().map(PollFd::revents);
+                return Ok(ready.any(|events| !events.is_empty()));
             }
-            Some(bell) => {
-                let mut both = [socket, PollFd::new(bell, PollFlags::IN)];
-                let count = poll(&mut both, timeout.as_ref());
-                count.map(|count| (count, !both[0].revents().is_empty()))
-            }
-        };
-        match result {
-            Ok((0, _)) if deadline.is_some_and(|deadline| Instant::now() < deadline) => {}
-            Ok((_, ready)) => return Ok(ready),
             Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }

@@ -43,5 +43,5 @@ pub(crate) use entry::Direction;
 pub(crate) use limits::Limits;
 pub(crate) use operation::Operation;
 pub(crate) use poller::Reactor;
-pub(crate) use selector::{RawDescriptor, Socket};
+pub(crate) use selector::Socket;
 pub(crate) use source::Source;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -208,8 +209,10 @@ impl Source {
         limit: &Limit,
         mut operation: impl FnMut() -> io::Result<T>,
     ) -> io::Result<T> {
+        // SAFETY: the caller's socket is open during the call.
+        let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
         loop {
-            let in_time = limit.poll(descriptor, direction)?;
+            let in_time = limit.poll(&[descriptor], direction)?;
             let result = operation();
             if !would_block(&result) {
                 return result;

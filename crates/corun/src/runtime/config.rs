@@ -3,6 +3,7 @@
 //! - `CORUN_WORKERS` wins over everything, so that any program can be run with one worker or with sixteen without a change.
 //! - `CORUN_STACK_SIZE` replaces the default only, as `RUST_MIN_STACK` does for threads: a size in the code is there for a reason.
 //! - `CORUN_STALL_REPORT=0` keeps stalled coroutines from being printed.
+//! - `CORUN_IO_URING=0` has files go through the pool of threads, whatever the system could do.
 //! - A wrong value is an error that names the variable and the value; nothing is ignored or silently repaired.
 
 use std::error::Error;
@@ -17,10 +18,12 @@ pub(crate) const MIN_STACK_SIZE: usize = 16 * 1024;
 const MAX_STACK_SIZE: usize = 1 << 36;
 const MAX_WORKERS: usize = 4096;
 const DEFAULT_BLOCKING_THREADS: usize = 512;
+const DEFAULT_BLOCKING_QUEUE: usize = 1 << 16;
 const DEFAULT_KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 const WORKERS: &str = "CORUN_WORKERS";
 const STACK_SIZE: &str = "CORUN_STACK_SIZE";
+const IO_URING: &str = "CORUN_IO_URING";
 const STALL_REPORT: &str = "CORUN_STALL_REPORT";
 
 /// What a builder was told. `None` means the default.
@@ -30,7 +33,9 @@ pub(crate) struct Request {
     pub(crate) stack_size: Option<usize>,
     pub(crate) thread_name: Option<String>,
     pub(crate) max_blocking_threads: Option<usize>,
+    pub(crate) max_blocking_queue: Option<usize>,
     pub(crate) start_paused: bool,
+    pub(crate) io_uring: Option<bool>,
 }
 
 /// The checked result: every field is in the range that the runtime can work with.
@@ -44,12 +49,17 @@ pub(crate) struct Config {
     pub(crate) thread_name: String,
     /// The limit of the blocking pool, at least 1.
     pub(crate) max_blocking_threads: usize,
+    /// How many calls may wait for a thread of it before some are refused.
+    pub(crate) max_blocking_queue: usize,
     /// How long a thread of the blocking pool waits for work before it ends.
     pub(crate) blocking_keep_alive: Duration,
     /// Print coroutines that stall their worker, if nobody has asked to be told of them.
     pub(crate) print_stalls: bool,
     /// The clock stands still from the beginning.
     pub(crate) start_paused: bool,
+    /// Files may go through io_uring.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "nowhere else"))]
+    pub(crate) io_uring: bool,
 }
 
 impl Request {
@@ -102,9 +112,14 @@ impl Request {
             stack_size,
             thread_name,
             max_blocking_threads,
+            max_blocking_queue: self.max_blocking_queue.unwrap_or(DEFAULT_BLOCKING_QUEUE),
             blocking_keep_alive: DEFAULT_KEEP_ALIVE,
             print_stalls,
             start_paused: self.start_paused,
+            io_uring: match read(&variable, IO_URING, parse_switch)? {
+                Some(switch) => switch != 0,
+                None => self.io_uring.unwrap_or(true),
+            },
         })
     }
 }

@@ -21,8 +21,8 @@ pub(crate) mod config;
 mod local;
 mod shutdown;
 
-pub use crate::scheduler::stall::Stall;
 #[cfg(unix)]
+pub use crate::scheduler::stall::Stall;
 pub use local::LocalRuntime;
 pub use shutdown::{ShutdownError, Unfinished};
 
@@ -98,6 +98,20 @@ impl Builder {
     /// How many threads [`blocking`](crate::blocking) may use at once. Jobs beyond wait. The default is 512.
     pub fn max_blocking_threads(mut self, count: usize) -> Builder {
         self.request.max_blocking_threads = Some(count);
+        self
+    }
+
+    /// How many calls may wait for such a thread before [`try_blocking`](crate::try_blocking) refuses to be one more, instead of waiting behind them. The
+    /// default is 65,536. [`blocking`](crate::blocking) and files wait however many there are.
+    pub fn max_blocking_queue(mut self, count: usize) -> Builder {
+        self.request.max_blocking_queue = Some(count);
+        self
+    }
+
+    /// With `false`, files go through the pool of threads even where the system has io_uring. The default is `true`; the environment variable
+    /// `CORUN_IO_URING` (0 or 1) overrides it.
+    pub fn io_uring(mut self, allowed: bool) -> Builder {
+        self.request.io_uring = Some(allowed);
         self
     }
 

@@ -51,6 +51,8 @@ use std::time::Instant;
 use crate::blocking::BlockingPool;
 use crate::coroutine::task::TaskRef;
 use crate::inspect::points;
+#[cfg(target_os = "linux")]
+use crate::io::ring::Ring;
 use crate::platform::{self, numa::Placement};
 use crate::reactor::Reactor;
 use crate::runtime::config::Config;
@@ -114,6 +116,7 @@ impl Scheduler {
         Arc::new(Scheduler {
             blocking: BlockingPool::new(
                 config.max_blocking_threads,
+                config.max_blocking_queue,
                 config.blocking_keep_alive,
                 placement.unbound(),
             ),
@@ -286,6 +289,16 @@ pub(crate) fn worker_to_stay_with(what: &str) -> io::Result<&'static Worker> {
 pub(crate) fn blocking_pool() -> Option<&'static BlockingPool> {
     // Alive for as long as the coroutine has not ended, like everything that hangs on a worker.
     Worker::of_coroutine().map(|worker| &worker.shared().scheduler.blocking)
+}
+
+/// The ring of the worker that the calling coroutine runs on, made by `make` when it is first asked for.
+#[cfg(target_os = "linux")]
+pub(crate) fn ring(make: impl FnOnce() -> Option<Arc<Ring>>) -> Option<Arc<Ring>> {
+    let worker = Worker::suspendable()?;
+    if !worker.shared().scheduler.config.io_uring {
+        return None;
+    }
+    worker.ring.get_or_init(make).clone()
 }
 
 /// Does the caller run in a coroutine that may be suspended?

@@ -70,8 +70,7 @@ impl Scheduler {
             workers: self.threads(),
             queued: self.injected.len(),
             tasks: self.count_guests(),
-            blocking_threads: self.blocking.threads(),
-            blocking_queued: self.blocking.queued(),
+            blocking: self.blocking.metrics(),
             ..Metrics::default()
         };
         self.every_worker()

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test uses a part")]
 
 #[path = "../child/mod.rs"]
-mod child;
+pub mod child;
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::Output;
