@@ -42,6 +42,8 @@ mod compat;
 mod coroutine;
 pub mod future;
 mod group;
+#[doc(hidden)]
+pub mod hooking;
 mod inspect;
 pub mod io;
 pub mod net;

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use super::job::{Call, Job, Queue};
 use super::refused;
+use crate::hooking::own;
 use crate::platform::numa::Unbound;
 
 /// The pool of one runtime.
@@ -212,7 +213,7 @@ impl Drop for BlockingPool {
 impl Inner {
     /// No code of the user's runs under the lock, so a panic under it is a bug of ours and has poisoned nothing of theirs.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        own(|| self.state.lock()).unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Invariant 3.

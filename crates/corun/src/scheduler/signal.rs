@@ -43,6 +43,7 @@ use super::shared::Shared;
 use super::worker::Worker;
 use crate::coroutine::task::TaskRef;
 use crate::primitive::atomic::{AtomicPtr, AtomicU32, Ordering};
+use crate::primitive::own;
 use crate::primitive::thread::{self, Thread};
 
 const EMPTY: u32 = 0;
@@ -114,7 +115,8 @@ impl Outside {
         match self {
             Outside::Nobody => {}
             Outside::Thread(thread) => thread.unpark(),
-            Outside::Task(waker) => waker.wake(),
+            // What waits in it blocks the thread: the caller may have told others of a signal of its own.
+            Outside::Task(waker) => own(|| waker.wake()),
         }
     }
 }

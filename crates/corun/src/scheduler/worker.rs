@@ -233,6 +233,12 @@ impl Worker {
         }
     }
 
+    /// Is the caller outside of `no_suspend`, and of the poll of an async task?
+    #[inline(always)]
+    pub(crate) fn may_suspend(&self) -> bool {
+        self.no_suspend.get() == 0
+    }
+
     /// Panics in the poll of an async task, where nothing can suspend.
     #[inline(always)]
     pub(crate) fn assert_not_polling(&self) {

@@ -1,0 +1,2 @@
+//! `std::sync::mpsc` between coroutines of one worker.
+pub(crate) fn check() {}
