@@ -7,7 +7,7 @@
 use std::sync::Once;
 use std::sync::atomic::{AtomicI32, Ordering};
 
-use crate::{mode, queue, wait};
+use crate::{mode, mutex, queue, wait};
 
 /// The process that the tables belong to.
 static PROCESS: AtomicI32 = AtomicI32::new(0);
@@ -32,6 +32,7 @@ fn this_process() -> i32 {
 }
 
 extern "C" fn prepare() {
+    mutex::hold();
     mode::hold();
     wait::hold();
     queue::hold();
@@ -43,6 +44,7 @@ extern "C" fn parent() {
         queue::free(false);
         wait::free(false);
         mode::free();
+        mutex::free(false);
     }
 }
 
@@ -53,5 +55,6 @@ extern "C" fn child() {
         queue::free(true);
         wait::free(true);
         mode::free();
+        mutex::free(true);
     }
 }

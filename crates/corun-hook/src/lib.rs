@@ -32,14 +32,18 @@
 compile_error!("corun-hook knows the C library of GNU/Linux on machines of 64 bits only");
 
 mod channels;
+mod condvar;
 mod descriptors;
 mod errno;
+mod files;
 mod fork;
 mod futex;
 mod mode;
+mod mutex;
 mod names;
 mod parker;
 mod polling;
+mod processes;
 mod queue;
 mod sleeping;
 mod sockets;
@@ -113,10 +117,14 @@ fn parks() -> bool {
 
 /// Looks up what the hooks stand in front of, and prepares for forks.
 extern "C" fn start() {
+    condvar::resolve();
     descriptors::resolve();
+    files::resolve();
     futex::resolve();
+    mutex::resolve();
     names::resolve();
     polling::resolve();
+    processes::resolve();
     sleeping::resolve();
     sockets::resolve();
     fork::watch();

@@ -41,8 +41,8 @@ static PARKED_COROUTINES: AtomicUsize = AtomicUsize::new(0);
 thread_local! {
     /// The address of this thread's word; 0 until it is known.
     static PARKER: Cell<usize> = const { Cell::new(0) };
-    /// After what time whoever parks here looks again.
-    static INTERVAL: Cell<Duration> = const { Cell::new(LONGEST) };
+    /// When somebody was last unparked here.
+    static TOLD: Cell<Option<Instant>> = const { Cell::new(None) };
 }
 
 /// Notes the address, if that is what the call is for.
@@ -57,14 +57,17 @@ pub(crate) fn is_learning(address: usize) -> bool {
 /// Is this the word of the calling thread's own parker?
 pub(crate) fn is_own(address: usize) -> bool {
     if PARKER.get() == 0 {
+        // So that there is one token for sure, then none: otherwise std need not wait, and does not call.
+        thread::current().unpark();
+        thread::park();
         PARKER.set(LEARNING);
         thread::park_timeout(Duration::from_nanos(1));
-        // A token may have been there, or been taken.
-        thread::current().unpark();
         if PARKER.get() == LEARNING {
-            // It was; the next time will do.
+            // Somebody has unparked the thread meanwhile; the next time will do.
             PARKER.set(0);
         }
+        // One may have been taken: to give one too many does no harm.
+        thread::current().unpark();
     }
     PARKER.get() == address
 }
@@ -75,19 +78,21 @@ pub(crate) fn wait(word: &AtomicU32, deadline: Option<Instant>) -> End {
     crate::channels::check();
     PARKED_COROUTINES.fetch_add(1, Ordering::SeqCst);
     let end = loop {
-        let again = corun::time::now() + INTERVAL.get();
+        let now = corun::time::now();
+        // As long again as nothing has happened so far.
+        let quiet = TOLD
+            .get()
+            .map_or(LONGEST, |told| now.saturating_duration_since(told));
+        let again = now + quiet.clamp(SHORTEST, LONGEST);
         let first = deadline.map_or(again, |deadline| deadline.min(again));
         match queue::wait_parked(address, Some(first), || announce(word)) {
             End::Woken(Why::LookAgain) => {}
             End::TimedOut if deadline.is_some_and(|deadline| deadline <= corun::time::now()) => {
                 break End::TimedOut;
             }
-            End::TimedOut => {
-                INTERVAL.set((INTERVAL.get() * 2).min(LONGEST));
-                break End::Woken(Why::Told);
-            }
+            End::TimedOut => break End::Woken(Why::Told),
             told => {
-                INTERVAL.set(SHORTEST);
+                TOLD.set(Some(corun::time::now()));
                 break told;
             }
         }
@@ -97,9 +102,7 @@ pub(crate) fn wait(word: &AtomicU32, deadline: Option<Instant>) -> End {
         word.store(TOKEN, Ordering::SeqCst);
     }
     PARKED_COROUTINES.fetch_sub(1, Ordering::SeqCst);
-    if queue::wake_because(address, 1, ANY, Why::LookAgain) == 0 {
-        INTERVAL.set(LONGEST);
-    }
+    queue::wake_because(address, 1, ANY, Why::LookAgain);
     end
 }
 

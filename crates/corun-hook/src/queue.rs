@@ -78,7 +78,16 @@ pub(crate) fn wait(
     deadline: Option<Instant>,
     needs_to: impl FnOnce() -> bool,
 ) -> End {
-    wait_as(address, bits, false, deadline, needs_to)
+    wait_as(address, bits, false, deadline, needs_to, || true)
+}
+
+/// Stands in the queue, then does `then`, and then waits, if that was well.
+pub(crate) fn wait_after(
+    address: usize,
+    deadline: Option<Instant>,
+    then: impl FnOnce() -> bool,
+) -> End {
+    wait_as(address, ANY, false, deadline, || true, then)
 }
 
 /// As `wait`, for the token of the calling thread.
@@ -87,7 +96,7 @@ pub(crate) fn wait_parked(
     deadline: Option<Instant>,
     needs_to: impl FnOnce() -> bool,
 ) -> End {
-    wait_as(address, ANY, true, deadline, needs_to)
+    wait_as(address, ANY, true, deadline, needs_to, || true)
 }
 
 fn wait_as(
@@ -96,6 +105,7 @@ fn wait_as(
     is_parker: bool,
     deadline: Option<Instant>,
     needs_to: impl FnOnce() -> bool,
+    then: impl FnOnce() -> bool,
 ) -> End {
     let bucket = bucket(address);
     let node = Node {
@@ -117,7 +127,7 @@ fn wait_as(
     });
     let end = if !stands {
         End::NoNeed
-    } else if node.waiter.wait(deadline) {
+    } else if then() && node.waiter.wait(deadline) {
         End::Woken(node.why.get())
     } else {
         // Not found: somebody has taken it out, but too late to notify it. It was woken all the same, and must not swallow that.

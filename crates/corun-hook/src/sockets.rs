@@ -33,6 +33,7 @@ hooks! {
             Err(failed) if failed.raw_os_error() == Some(libc::EINPROGRESS) => finish_connect(fd),
             // A local socket whose listener has no room: nothing tells when it has.
             Err(failed) if failed.kind() == io::ErrorKind::WouldBlock => {
+                // SAFETY: as above.
                 crate::offload(move || numbered(unsafe { real(fd, address, length) }))
             }
             result => result,
@@ -335,7 +336,7 @@ pub(crate) unsafe fn receive_message(
     // SAFETY: as the caller promises, here and below. The fields that the kernel writes to are put back before each attempt.
     unsafe {
         let before = *message;
-        let (vectors, count) = (before.msg_iov, before.msg_iovlen as usize);
+        let (vectors, count) = (before.msg_iov, before.msg_iovlen);
         let whole = total(vectors, count);
         receive(fd, whole, flags, |from, flags| {
             if from == 0 {
@@ -363,7 +364,7 @@ pub(crate) unsafe fn send_message(
     // SAFETY: as the caller promises, here and below.
     unsafe {
         let whole = *message;
-        let (vectors, count) = (whole.msg_iov, whole.msg_iovlen as usize);
+        let (vectors, count) = (whole.msg_iov, whole.msg_iovlen);
         transmit(fd, total(vectors, count), flags, |from, flags| {
             if from == 0 {
                 return real(fd, message, flags);

@@ -29,11 +29,9 @@ impl<F: Copy> Symbol<F> {
     }
 
     /// Of several versions of one name, this one; if the library does not have it, the default.
-    pub(crate) const fn versioned(name: &'static CStr, version: &'static CStr) -> Symbol<F> {
-        Symbol {
-            version: Some(version),
-            ..Symbol::new(name)
-        }
+    pub(crate) const fn of_version(mut self, version: &'static CStr) -> Symbol<F> {
+        self.version = Some(version);
+        self
     }
 
     #[inline]
@@ -84,8 +82,9 @@ extern "C" fn missing() -> ! {
 
 /// Defines functions of the C library. In a coroutine that may be parked the body runs; everywhere else the real function is called. The name
 /// before the body is that of the real function there. With a second name the body runs everywhere, and that tells whether it may park.
+/// `@` names the version of the function that is meant.
 macro_rules! hooks {
-    ($($(#[$meta:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $ret:ty)? |$real:ident $(, $parks:ident)?| $body:block)*) => {
+    ($($(#[$meta:meta])* fn $name:ident $(@ $version:literal)? ($($arg:ident: $type:ty),* $(,)?) $(-> $ret:ty)? |$real:ident $(, $parks:ident)?| $body:block)*) => {
         $(
             $(#[$meta])*
             #[unsafe(no_mangle)]
@@ -107,7 +106,7 @@ macro_rules! hooks {
                         Ok(name) => name,
                         Err(_) => unreachable!(),
                     },
-                );
+                )$(.of_version($version))?;
             )*
         }
 
