@@ -38,6 +38,11 @@ mod errno;
 mod files;
 mod fork;
 mod futex;
+#[cfg(target_arch = "x86_64")]
+mod identity;
+#[cfg(not(target_arch = "x86_64"))]
+#[path = "no_identity.rs"]
+mod identity;
 mod mode;
 mod mutex;
 mod names;
@@ -50,6 +55,9 @@ mod sockets;
 mod spin;
 mod symbol;
 mod wait;
+
+#[cfg(target_arch = "x86_64")]
+pub use identity::as_thread;
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -121,6 +129,8 @@ extern "C" fn start() {
     descriptors::resolve();
     files::resolve();
     futex::resolve();
+    #[cfg(target_arch = "x86_64")]
+    identity::resolve();
     mutex::resolve();
     names::resolve();
     polling::resolve();

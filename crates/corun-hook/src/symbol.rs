@@ -89,9 +89,14 @@ macro_rules! hooks {
             $(#[$meta])*
             #[unsafe(no_mangle)]
             pub unsafe extern "C" fn $name($($arg: $type),*) $(-> $ret)? {
-                let $real = real::$name.get();
-                $crate::symbol::enter!([$($parks)?] $real ($($arg),*));
-                $body
+                $crate::identity::on_worker(
+                    #[inline(always)]
+                    || {
+                        let $real = real::$name.get();
+                        $crate::symbol::enter!([$($parks)?] $real ($($arg),*));
+                        $body
+                    },
+                )
             }
         )*
 
