@@ -159,3 +159,12 @@ where
         coroutines: in_coroutines.took,
     }
 }
+
+/// Gives each member thread-locals of its own, for software that takes its thread for itself.
+pub fn as_thread<T, F>(ask: F) -> impl Fn(usize) -> T + Clone
+where
+    F: Fn(usize) -> T + Clone,
+{
+    // SAFETY: no test passes references to thread-locals, or ends its thread.
+    move |number| unsafe { corun_hook::as_thread(|| ask(number)) }
+}

@@ -10,5 +10,5 @@
 mod crowd;
 mod slow;
 
-pub use crowd::{Crowd, Took, WORKERS, alone, both, both_of, coroutines, threads};
+pub use crowd::{Crowd, Took, WORKERS, alone, as_thread, both, both_of, coroutines, threads};
 pub use slow::{DELAY, SlowServer, body_for};

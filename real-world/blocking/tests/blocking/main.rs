@@ -3,8 +3,8 @@
 mod c_libraries;
 mod http;
 mod mysql_crate;
-// mod pools;
-// mod postgres_crate;
+mod pools;
+mod postgres_crate;
 mod processes;
 mod redis_crate;
 mod sqlite;

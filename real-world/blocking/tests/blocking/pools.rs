@@ -1,8 +1,10 @@
-//! `r2d2`: many coroutines share the connections of a pool, and wait for their turns on its locks.
+//! `r2d2`: many coroutines share the connections of a pool, and wait for their turns on its locks, which are those of `parking_lot`. These keep
+//! whoever waits in a thread-local, so that each coroutine has to have its own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use blocking_world::{alone, both_of};
+use blocking_world::{alone, as_thread, both_of};
 use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder};
 use r2d2::{ManageConnection, Pool};
@@ -25,7 +27,7 @@ fn a_thousand_share_a_hundred_connections_to_redis() {
             .connection_timeout(Duration::from_secs(60))
             .build(client)
             .expect("connections");
-        move |number| {
+        as_thread(move |number| {
             let mut connection = pool.get().expect("a connection in time");
             let nothing: Option<(String, String)> = connection
                 .blpop(format!("nothing:{number}"), 0.1)
@@ -35,7 +37,7 @@ fn a_thousand_share_a_hundred_connections_to_redis() {
                 .query(&mut connection)
                 .expect("an echo");
             (nothing, told)
-        }
+        })
     });
 }
 
@@ -77,12 +79,12 @@ fn a_thousand_share_a_hundred_connections_to_mariadb() {
             .connection_timeout(Duration::from_secs(60))
             .build(Manager(options.clone()))
             .expect("connections");
-        move |number| {
+        as_thread(move |number| {
             let mut connection = pool.get().expect("a connection in time");
             let query = format!("SELECT SLEEP(0.1), {number}");
             let row: Option<(u8, usize)> = connection.query_first(query).expect("an answer");
             row
-        }
+        })
     });
 }
 
@@ -100,9 +102,10 @@ fn a_pool_that_is_empty_says_so() {
             .build(client)
             .expect("connections");
         let kept = pool.get().expect("the only one");
-        move |_| {
+        let kept = Arc::new(kept);
+        as_thread(move |_| {
             let _ = &kept;
             pool.get().map(|_| ()).map_err(|error| error.to_string())
-        }
+        })
     });
 }

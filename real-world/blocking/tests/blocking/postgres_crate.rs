@@ -1,6 +1,7 @@
-//! The crate `postgres`, which runs a tokio runtime inside of each call, against Debian's PostgreSQL.
+//! The crate `postgres` against Debian's PostgreSQL. Each of its calls is a `block_on` of tokio's, of which a thread can be in one only: its
+//! coroutines have thread-locals of their own.
 
-use blocking_world::{alone, both};
+use blocking_world::{alone, as_thread, both};
 use postgres::{Client, NoTls};
 use real_world::Postgres;
 
@@ -17,7 +18,7 @@ fn postgres_sleeps_on_every_connection_at_once() {
         "postgres, 10 x 0.1 s each",
         Postgres::CONNECTIONS,
         LIMIT,
-        move |number| {
+        as_thread(move |number| {
             let mut client = Client::connect(&config, NoTls).expect("a connection");
             for _ in 0..10 {
                 client
@@ -28,7 +29,7 @@ fn postgres_sleeps_on_every_connection_at_once() {
                 .query_one("SELECT $1::int, repeat('x', $1)", &[&(number as i32)])
                 .expect("a row");
             (row.get::<_, i32>(0), row.get::<_, String>(1))
-        },
+        }),
     );
 }
 
@@ -41,33 +42,39 @@ fn postgres_tells_the_same_of_everything() {
     let first = format!("host=127.0.0.1 port={} user=postgres", server.port());
     let folder = server.socket_folder().display();
     let second = format!("host={folder} port={} user=postgres", server.port());
-    both("postgres, tables", 20, LIMIT, move |number| {
-        let config = if number % 2 == 0 { &first } else { &second };
-        let mut client = Client::connect(config, NoTls).expect("a connection");
-        let error = client
-            .query("SELECT * FROM nowhere", &[])
-            .expect_err("no such table");
-        let code = error.code().map(|code| code.code().to_owned());
-        client
-            .batch_execute("CREATE TEMPORARY TABLE mine (id INT PRIMARY KEY, text TEXT)")
-            .expect("a table");
-        let mut transaction = client.transaction().expect("a transaction");
-        for id in 0..20 {
-            let insert = "INSERT INTO mine VALUES ($1, $2)";
-            let text = format!("{id} of {number}");
-            transaction
-                .execute(insert, &[&id, &text])
-                .expect("it is new");
-        }
-        transaction.commit().expect("it is good");
-        let large: String = client
-            .query_one("SELECT repeat('0123456789', 300000)", &[])
-            .expect("a row")
-            .get(0);
-        let rows = client
-            .query("SELECT * FROM mine ORDER BY id", &[])
-            .expect("rows");
-        let rows: Vec<(i32, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-        (code, large.len(), rows)
-    });
+    both(
+        "postgres, tables",
+        20,
+        LIMIT,
+        as_thread(move |number| {
+            let config = if number % 2 == 0 { &first } else { &second };
+            let mut client = Client::connect(config, NoTls).expect("a connection");
+            let error = client
+                .query("SELECT * FROM nowhere", &[])
+                .expect_err("no such table");
+            let code = error.code().map(|code| code.code().to_owned());
+            client
+                .batch_execute("CREATE TEMPORARY TABLE mine (id INT PRIMARY KEY, text TEXT)")
+                .expect("a table");
+            let mut transaction = client.transaction().expect("a transaction");
+            for id in 0..20 {
+                let insert = "INSERT INTO mine VALUES ($1, $2)";
+                let text = format!("{id} of {number}");
+                transaction
+                    .execute(insert, &[&id, &text])
+                    .expect("it is new");
+            }
+            transaction.commit().expect("it is good");
+            let large: String = client
+                .query_one("SELECT repeat('0123456789', 300000)", &[])
+                .expect("a row")
+                .get(0);
+            let rows = client
+                .query("SELECT * FROM mine ORDER BY id", &[])
+                .expect("rows");
+            let rows: Vec<(i32, String)> =
+                rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+            (code, large.len(), rows)
+        }),
+    );
 }
