@@ -2,6 +2,7 @@
 
 mod common;
 mod files;
+mod identity;
 mod locks;
 mod names;
 mod parking;
