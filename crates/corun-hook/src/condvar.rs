@@ -18,6 +18,7 @@ use crate::errno::{self, Errno, error};
 use crate::mutex::{at, is_known, lock_until, obtain, pthread_mutex_unlock};
 use crate::queue::{self, ANY, End, Why};
 use crate::symbol::hooks;
+use crate::threads;
 
 hooks! {
     fn pthread_cond_wait @ c"GLIBC_2.3.2" (condition: *mut pthread_cond_t, mutex: *mut pthread_mutex_t) -> c_int |real, parks| {
@@ -175,7 +176,15 @@ hooks! {
         result.unwrap_or(libc::ENOMEM)
     }
 
-    fn pthread_join(thread: pthread_t, value: *mut *mut c_void) -> c_int |real| {
+    fn pthread_join(thread: pthread_t, value: *mut *mut c_void) -> c_int |real, parks| {
+        // SAFETY: as above.
+        if let Some(result) = unsafe { threads::join(thread, value) } {
+            return result;
+        }
+        if !parks {
+            // SAFETY: as above.
+            return unsafe { real(thread, value) };
+        }
         let errno = Errno::save();
         // SAFETY: as above.
         let result = crate::offload(move || Ok(unsafe { real(thread, value) }));

@@ -54,12 +54,15 @@ mod sleeping;
 mod sockets;
 mod spin;
 mod symbol;
+mod threads;
 mod wait;
 
 #[cfg(target_arch = "x86_64")]
 pub use identity::as_thread;
 
+use std::ffi::{CStr, c_void};
 use std::io;
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 static INSTALLED: AtomicBool = AtomicBool::new(false);
@@ -137,14 +140,47 @@ extern "C" fn start() {
     processes::resolve();
     sleeping::resolve();
     sockets::resolve();
+    threads::resolve();
+    mutex::is_known();
     fork::watch();
+}
+
+/// As `start`, and where this is a library that was preloaded, what the environment asks for.
+extern "C" fn load() {
+    start();
+    // SAFETY: a name; the result is looked at before anything else can run.
+    let asked = unsafe { libc::getenv(c"CORUN_HOOK_THREADS".as_ptr()) };
+    // SAFETY: a terminated string, if there is one.
+    if !asked.is_null() && unsafe { CStr::from_ptr(asked) } == c"1" && is_library() {
+        INSTALLED.store(true, Ordering::SeqCst);
+        threads::activate();
+    }
+}
+
+/// Is this code in a library, rather than in the program itself?
+fn is_library() -> bool {
+    // SAFETY: no pointers. It is where the program begins.
+    let program = unsafe { libc::getauxval(libc::AT_ENTRY) };
+    image_of(program as *const c_void) != image_of(is_library as *const c_void)
+}
+
+/// Where the program or library begins that has this address; 0 if none has.
+fn image_of(address: *const c_void) -> usize {
+    let mut info = MaybeUninit::<libc::Dl_info>::uninit();
+    // SAFETY: it is written if the call succeeds, and only then read.
+    unsafe {
+        if libc::dladdr(address, info.as_mut_ptr()) == 0 {
+            return 0;
+        }
+        info.assume_init().dli_fbase.addr()
+    }
 }
 
 /// Called when the program, or the library, is loaded: before corun prepares for forks, whose handlers then run first, as they may lock what is
 /// held while a hook is called.
 #[used]
 #[unsafe(link_section = ".init_array")]
-static START: extern "C" fn() = start;
+static LOAD: extern "C" fn() = load;
 
 /// Runs a call on a thread of the blocking pool, where it may block. The caller waits for it, so what it points to stays.
 fn offload<T>(call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
