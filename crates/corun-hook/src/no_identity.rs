@@ -5,3 +5,8 @@
 pub(crate) fn on_worker<F: FnOnce() -> R, R>(body: F) -> R {
     body()
 }
+
+/// Runs `f`, with the thread-locals of the worker.
+pub(crate) unsafe fn as_thread<F: FnOnce() -> R, R>(f: F) -> R {
+    f()
+}

@@ -5,8 +5,9 @@
 //!
 //! # What a thread is, and a coroutine is not
 //! - `pthread_self`, joining, detaching, `pthread_exit` and values by `pthread_setspecific` are the coroutine's own.
-//! - Variables declared `__thread` or `thread_local` are the worker's, and so shared by the coroutines on it. A program that keeps state of its
-//!   connection there is not fit for this, and nothing tells. It is for this reason that the environment has to ask.
+//! - Variables declared `__thread` or `thread_local` are its own too, on x86-64 (`identity.rs`). On other processors they are the worker's, and so
+//!   shared by the coroutines on it: a program that keeps state of its connection there is not fit for this, and nothing tells.
+//! - A program that computes for long keeps others from running. It is for this reason that the environment has to ask.
 //! - Signals cannot be sent to one, it cannot be cancelled (`ENOSYS`), and has neither a name nor processors of its own (those calls do nothing).
 //!
 //! A number that stands for a coroutine is the address of a [`Thread`], of which glibc must never hear: each function that takes one is
@@ -24,6 +25,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use corun::hooking;
 use libc::{cpu_set_t, pthread_attr_t, pthread_key_t, pthread_t, size_t};
 
+use crate::identity;
 use crate::spin::Spin;
 use crate::symbol::{Symbol, hooks};
 
@@ -177,11 +179,16 @@ pub(crate) fn activate() {
 
 /// The address of the calling coroutine's thread.
 fn me() -> Option<usize> {
-    if !ACTIVE.load(Ordering::Relaxed) || hooking::coroutine() == 0 {
+    if !ACTIVE.load(Ordering::Relaxed) {
         return None;
     }
-    let me = ME.try_with(|me| me.get());
-    me.ok().filter(|&me| me != 0)
+    identity::on_worker(|| {
+        if hooking::coroutine() == 0 {
+            return None;
+        }
+        let me = ME.try_with(|me| me.get());
+        me.ok().filter(|&me| me != 0)
+    })
 }
 
 fn my_thread() -> Option<&'static Thread> {
@@ -240,7 +247,8 @@ unsafe fn create(
         let argument = argument;
         ME.with(|me| me.set(address));
         // SAFETY: as the caller promises.
-        let result = panic::catch_unwind(AssertUnwindSafe(|| unsafe { routine(argument.0) }));
+        let routine = AssertUnwindSafe(|| unsafe { identity::as_thread(|| routine(argument.0)) });
+        let result = panic::catch_unwind(routine);
         let value = result.unwrap_or_else(leave);
         end(&new, value);
     });
