@@ -21,7 +21,11 @@ pub fn sources() -> PathBuf {
 
 /// Whether there are a C compiler and a library's header, as Debian's packages for development have them.
 pub fn can_compile(header: &str) -> bool {
-    if !Path::new("/usr/include").join(header).exists() {
+    let folders = ["/usr/include", "/usr/include/x86_64-linux-gnu"];
+    if !folders
+        .iter()
+        .any(|folder| Path::new(folder).join(header).exists())
+    {
         // It says that it is missing, and fails where nothing may be.
         return installed(&[header]);
     }
@@ -129,11 +133,7 @@ fn the_client_of_mariadb_sleeps_a_thousand_times_at_once() {
 #[test]
 fn libcurl_asks_a_thousand_times_at_once() {
     let _alone = alone();
-    if !["x86_64-linux-gnu/curl/curl.h", "curl/curl.h"]
-        .iter()
-        .any(|header| Path::new("/usr/include").join(header).exists())
-        && !can_compile("curl/curl.h")
-    {
+    if !can_compile("curl/curl.h") {
         return;
     }
     let server = SlowServer::start(1);

@@ -5,6 +5,7 @@ mod http;
 mod mysql_crate;
 mod pools;
 mod postgres_crate;
+mod preloaded;
 mod processes;
 mod redis_crate;
 mod sqlite;
