@@ -5,7 +5,7 @@
 //! these it skips, since a thread that sends does not wait. A coroutine that waits is therefore not woken by a sender of its own worker, and neither is
 //! anything called that could be hooked. A send from any other thread, or from a coroutine of another worker, wakes it as it should.
 //!
-//! Nothing can be done about that from outside. So it is said, loudly and once: when a coroutine has waited in such a channel for a second, with its name
+//! Nothing can be done about that from outside. So it is said, loudly and once: when a coroutine has waited in such a channel for about a second, with its name
 //! and what to use instead. The wait may be one that is right, hence no more than that.
 //!
 //! # How it is recognised
@@ -40,7 +40,7 @@ pub(crate) fn check() {
     let waits = corun::current();
     let name = waits.name().unwrap_or("without a name");
     let message = format!(
-        "corun-hook: the coroutine {name} (number {}, spawned at {}) has waited for a second in a channel that takes the coroutines of a worker for one \
+        "corun-hook: the coroutine {name} (number {}, spawned at {}) waits in a channel that takes the coroutines of a worker for one \
          thread (std::sync::mpsc, crossbeam-channel). It is not woken by a coroutine of its own worker. Use corun::channel, which has the same \
          interface as crossbeam-channel. This is said once.\n",
         hooking::coroutine(),
@@ -68,8 +68,11 @@ fn waits_in_channel() -> bool {
         }
         let mut block = [0usize; BLOCK];
         copy(address, &mut block) == BLOCK
-            && block.contains(&handle)
-            && block.iter().any(|word| word.abs_diff(here) < NEAR)
+            // A counted block: some have it, and nobody has it weakly.
+            && (1..=1000).contains(&block[0])
+            && block[1] == 1
+            && block[2..].contains(&handle)
+            && block[2..].iter().any(|word| word.abs_diff(here) < NEAR)
     };
     stack[..read].iter().any(is_entry)
 }

@@ -90,7 +90,7 @@ pub(crate) fn wait(word: &AtomicU32, deadline: Option<Instant>) -> End {
                 break End::TimedOut;
             }
             End::TimedOut => {
-                if quiet >= LONGEST {
+                if quiet >= LONGEST / 2 {
                     crate::channels::check();
                 }
                 break End::Woken(Why::Told);

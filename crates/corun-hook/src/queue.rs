@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use corun::hooking::Waiter;
 
-use crate::spin::Spin;
+use crate::spin::{Spin, holds_any};
 
 /// Any reason to be woken will do.
 pub(crate) const ANY: u32 = u32::MAX;
@@ -163,11 +163,13 @@ pub(crate) fn wake(address: usize, most: usize, bits: u32) -> usize {
     wake_because(address, most, bits, Why::Told)
 }
 
+/// As `wake`, and says why. In a signal handler that has interrupted a section of ours nobody is woken: those who wait for a semaphore, which alone may be
+/// posted there, look again by themselves.
 pub(crate) fn wake_because(address: usize, most: usize, bits: u32, why: Why) -> usize {
     let bucket = bucket(address);
     // Pairs with that in `wait`: what the caller has changed is seen by whoever counts himself later.
     fence(Ordering::SeqCst);
-    if bucket.count.load(Ordering::SeqCst) == 0 || most == 0 {
+    if bucket.count.load(Ordering::SeqCst) == 0 || most == 0 || holds_any() {
         return 0;
     }
     bucket.queue.with(|queue| {

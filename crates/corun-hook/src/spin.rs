@@ -1,13 +1,23 @@
 //! A spin lock for the tables of the hooks.
 //!
 //! A lock of std would call the hooks in its slow path. While one of these is held nothing parks ([`hooking::own`]), an allocator with hooked locks
-//! included. It can be taken over a `fork` ([`Spin::hold`]), so that the child finds the tables whole.
+//! included. A signal handler that interrupts a holder must not wait for him: [`holds_any`] tells, and whoever asks leaves it be. It can be taken over a `fork` ([`Spin::hold`]), so that the child finds the tables whole.
 
-use std::cell::UnsafeCell;
+use std::cell::{Cell, UnsafeCell};
 use std::hint;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, compiler_fence};
 
 use corun::hooking;
+
+thread_local! {
+    /// How many of these locks this thread has, or is about to take.
+    static HELD: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Is the caller in the middle of such a section?
+pub(crate) fn holds_any() -> bool {
+    HELD.get() != 0
+}
 
 pub(crate) struct Spin<T> {
     locked: AtomicBool,
@@ -30,9 +40,13 @@ impl<T> Spin<T> {
         impl Drop for Unlock<'_> {
             fn drop(&mut self) {
                 self.0.store(false, Ordering::Release);
+                compiler_fence(Ordering::SeqCst);
+                HELD.set(HELD.get() - 1);
             }
         }
         hooking::own(|| {
+            HELD.set(HELD.get() + 1);
+            compiler_fence(Ordering::SeqCst);
             self.hold();
             let _unlock = Unlock(&self.locked);
             // SAFETY: the lock is held until `f` has returned.

@@ -26,7 +26,7 @@ use corun::hooking::{self, Interest, Watch};
 
 use crate::errno::{error, would_block};
 use crate::polling;
-use crate::spin::Spin;
+use crate::spin::{Spin, holds_any};
 
 type Watches = BTreeMap<RawFd, Arc<Watch>>;
 
@@ -84,7 +84,7 @@ impl Drop for Use {
 
 /// Has all give up who wait for a descriptor that is about to be closed.
 pub(crate) fn retire(fd: RawFd) {
-    if fd < 0 || USES.load(Ordering::SeqCst) == 0 {
+    if fd < 0 || USES.load(Ordering::SeqCst) == 0 || holds_any() {
         return;
     }
     stripe(fd).with(|watches| {
@@ -99,7 +99,7 @@ pub(crate) fn retire(fd: RawFd) {
 
 /// As `retire`, for all from `first` to `last`.
 pub(crate) fn retire_range(first: u32, last: u32) {
-    if USES.load(Ordering::SeqCst) == 0 || !crate::fork::is_this_process() {
+    if USES.load(Ordering::SeqCst) == 0 || holds_any() || !crate::fork::is_this_process() {
         return;
     }
     for stripe in &STRIPES {

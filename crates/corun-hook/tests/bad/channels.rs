@@ -1,5 +1,6 @@
 //! Channels that take the coroutines of a worker for one thread.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -18,7 +19,7 @@ fn a_wait_that_its_own_worker_cannot_end_is_reported() {
                 let_others_wait();
                 tell.send("from a coroutine").unwrap();
                 // Time for the report.
-                thread::sleep(Duration::from_millis(2500));
+                thread::sleep(Duration::from_secs(3));
                 assert!(!receiver.is_finished());
                 let other = thread::spawn(move || tell.send("from a thread").unwrap());
                 assert_eq!(
@@ -32,6 +33,28 @@ fn a_wait_that_its_own_worker_cannot_end_is_reported() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("the coroutine receiver (number"), "{said}");
     assert_eq!(said.matches("corun-hook:").count(), 1, "{said}");
+}
+
+#[test]
+fn other_long_waits_are_not_reported() {
+    let output = in_child("channels::other_long_waits_are_not_reported", || {
+        on_one_worker(|| {
+            let (flag, until) = (AtomicBool::new(false), Duration::from_secs(3));
+            corun::scope(|scope| {
+                let parked = scope.spawn(|| {
+                    while !flag.load(Ordering::SeqCst) {
+                        thread::park();
+                    }
+                });
+                thread::sleep(until);
+                flag.store(true, Ordering::SeqCst);
+                thread::current().unpark();
+                parked.join().unwrap();
+            });
+        });
+    });
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!said.contains("corun-hook:"), "{said}");
 }
 
 #[test]

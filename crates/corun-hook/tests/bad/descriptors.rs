@@ -15,6 +15,7 @@ fn use_up() -> Vec<std::fs::File> {
     };
     // SAFETY: a limit.
     assert_eq!(
+        // SAFETY: the arguments are what the call wants, and as long as they say.
         unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) },
         0
     );

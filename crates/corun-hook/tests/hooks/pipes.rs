@@ -55,6 +55,7 @@ fn a_pipe_that_is_broken_and_one_in_non_blocking_mode() {
         for end in [out.as_raw_fd(), into.as_raw_fd()] {
             // SAFETY: no pointers.
             assert_eq!(
+                // SAFETY: the arguments are what the call wants, and as long as they say.
                 unsafe { libc::fcntl(end, libc::F_SETFL, libc::O_NONBLOCK) },
                 0
             );

@@ -163,6 +163,7 @@ fn conditions_between_coroutines_and_threads() {
                         while turn.load(Ordering::SeqCst) % 4 != me {
                             // SAFETY: both are initialised, and the mutex is ours.
                             assert_eq!(
+                                // SAFETY: the arguments are what the call wants, and as long as they say.
                                 unsafe { libc::pthread_cond_wait(condition.get(), mutex.get()) },
                                 0
                             );

@@ -17,6 +17,7 @@ const WAYS: [fn(); 6] = [
         };
         // SAFETY: a time.
         assert_eq!(
+            // SAFETY: the arguments are what the call wants, and as long as they say.
             unsafe { libc::nanosleep(&raw const time, std::ptr::null_mut()) },
             0
         );

@@ -201,6 +201,7 @@ fn descriptors_that_were_there_before_the_hooks_and_copies_of_them() {
         for copy in copies {
             // SAFETY: the buffer is as long as it says.
             let reader = corun::spawn(move || {
+                // SAFETY: the arguments are what the call wants, and as long as they say.
                 check(unsafe { libc::read(copy, [0u8; 9].as_mut_ptr().cast(), 9) }).unwrap()
             });
             let_others_wait();

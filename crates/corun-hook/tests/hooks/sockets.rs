@@ -146,6 +146,7 @@ fn closing_by_dup2_wakes_who_waits() {
         let fd = client.as_raw_fd();
         // SAFETY: the buffer is as long as it says.
         let waiter = corun::spawn(move || {
+            // SAFETY: the arguments are what the call wants, and as long as they say.
             check(unsafe { libc::read(fd, [0u8; 10].as_mut_ptr().cast(), 10) })
         });
         let_others_wait();
