@@ -4,6 +4,12 @@
 //! A program that is not installed makes its tests say so and pass, unless `CORUN_REQUIRE_REAL` is set: then they fail. `.ci/run`
 //! installs the programs and sets the variable.
 
+mod daemon;
+mod databases;
+
+pub use daemon::{Daemon, Folder, raise_descriptor_limit};
+pub use databases::{MariaDb, Postgres, Redis};
+
 use std::env;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::TcpListener;

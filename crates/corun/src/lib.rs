@@ -45,6 +45,8 @@ pub mod dns;
 pub mod fs;
 pub mod future;
 mod group;
+#[doc(hidden)]
+pub mod hooking;
 pub mod inspect;
 pub mod io;
 pub mod net;

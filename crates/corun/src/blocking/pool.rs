@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use super::job::{Call, Job, Queue};
 use super::{BlockingMetrics, full, refused};
 use crate::cancel::limit::Limit;
+use crate::hooking::own;
 use crate::platform::numa::Unbound;
 
 /// The pool of one runtime.
@@ -258,7 +259,7 @@ impl Drop for BlockingPool {
 impl Inner {
     /// No code of the user's runs under the lock, so a panic under it is a bug of ours and has poisoned nothing of theirs.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        own(|| self.state.lock()).unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Invariant 4.

@@ -1,6 +1,7 @@
 //! Giving way, and refusing to.
 
 use crate::cancel::limit::Limit;
+use crate::primitive::thread;
 use crate::scheduler::worker::Worker;
 
 /// Lets the other coroutines of this worker run, and goes on when its turn comes again; on a plain thread the thread yields.
@@ -25,7 +26,7 @@ pub fn yield_now() {
         }
         None => {
             if !Worker::migrant_yields() {
-                std::thread::yield_now();
+                thread::yield_now();
             }
             Limit::check();
         }

@@ -14,6 +14,8 @@
 //! - [`Operation`] (`operation.rs`, `task_turn.rs`): an operation as a future, with a place in the order of those who wait; `Source::poll` is for
 //!   tasks that poll through a trait, and have none (`herd.rs`).
 //!
+//! - [`Watch`] (`watch.rs`): waits on descriptors that somebody else owns, for `corun-hook`.
+//!
 //! Plain threads do not take part: they wait for their one descriptor by `poll(2)` (`platform::poll`). An async task that polls on a thread of
 //! somebody else's is woken by a worker of the global runtime.
 
@@ -28,6 +30,8 @@ mod task_turn;
 mod tests;
 mod turn;
 mod wait_list;
+#[cfg(unix)]
+mod watch;
 
 #[cfg_attr(
     all(any(target_os = "linux", target_os = "android"), not(corun_portable)),
@@ -45,3 +49,5 @@ pub(crate) use operation::Operation;
 pub(crate) use poller::Reactor;
 pub(crate) use selector::Socket;
 pub(crate) use source::Source;
+#[cfg(unix)]
+pub use watch::{Interest, Watch};

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use super::entry::{Calls, Direction, Entry, Ready};
 use super::selector::{Events, Selector};
+use crate::hooking::own;
 use crate::inspect::points;
 use crate::platform::fork;
 use crate::scheduler::run_queue::prefetch;
@@ -108,7 +109,7 @@ trait Exclusive<T> {
 
 impl<T> Exclusive<T> for Mutex<T> {
     fn take(&self) -> MutexGuard<'_, T> {
-        self.lock().unwrap_or_else(PoisonError::into_inner)
+        own(|| self.lock()).unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -260,6 +261,14 @@ impl Reactor {
         Ok(())
     }
 
+    /// Watches an entry's descriptor no more, because it is about to be closed. The entry, which has left its home, may still be waited on.
+    #[cfg(unix)]
+    pub(super) fn forsake(&self, entry: &Entry) {
+        let mut registry = self.registry.take();
+        registry.unlink(entry);
+        self.selector.delete(entry.descriptor);
+    }
+
     /// Takes back an entry that nobody uses any more, and frees it in time.
     ///
     /// # Safety
@@ -270,9 +279,23 @@ impl Reactor {
         let alive = unsafe { &*entry };
         registry.unlink(alive);
         self.selector.delete(alive.descriptor);
+        self.lay_out_in(&mut registry, alive);
+    }
+
+    /// As `bury`, for an entry that was forsaken: its descriptor may be another one by now.
+    ///
+    /// # Safety
+    /// The entry came from `Box::into_raw`, nobody uses it or will do so, and this was its last home.
+    #[cfg(unix)]
+    pub(super) unsafe fn lay_out(&self, entry: *const Entry) {
+        // SAFETY: alive until it is freed from the list of the dead.
+        self.lay_out_in(&mut self.registry.take(), unsafe { &*entry });
+    }
+
+    fn lay_out_in(&self, registry: &mut Registry, entry: &Entry) {
         // SAFETY: under the registry's lock.
         unsafe {
-            *alive.links.get() = Links {
+            *entry.links.get() = Links {
                 next: registry.dead,
                 ..Links::NONE
             }

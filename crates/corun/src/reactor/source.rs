@@ -15,6 +15,7 @@ use super::poller::Reactor;
 use super::selector::{self, RawDescriptor};
 use super::turn::Turn;
 use crate::cancel::limit::Limit;
+use crate::hooking::own;
 use crate::scheduler::{in_coroutine, may_go_on, reactor_for_task, safepoint, with_reactor};
 
 /// Runs the operations of one descriptor, which is registered nowhere until one of them has to wait in a coroutine.
@@ -233,6 +234,28 @@ impl Source {
         }
     }
 
+    /// Takes the descriptor out of the selector, before it is closed behind the source's back. Returns the reactor that watched it, which
+    /// `lay_out` wants.
+    #[cfg(unix)]
+    pub(super) fn forsake(&self) -> Option<Arc<Reactor>> {
+        let entry = self.entry().filter(|entry| !entry.is_stale())?;
+        let home = entry.leave_home()?;
+        home.forsake(entry);
+        Some(home)
+    }
+
+    /// Gives the entry to the reactor that has forsaken it, for events under way may name it.
+    #[cfg(unix)]
+    pub(super) fn lay_out(&mut self, home: &Reactor) {
+        let entry = std::mem::replace(self.entry.get_mut(), ptr::null_mut());
+        // SAFETY: it came from `Box::into_raw`; nobody waits on it, as waiting borrows the source.
+        unsafe {
+            if !entry.is_null() && !(*entry).is_stale() {
+                home.lay_out(entry);
+            }
+        }
+    }
+
     #[inline]
     fn entry(&self) -> Option<&Entry> {
         // Acquire pairs with the release in `entry_or_register`.
@@ -278,7 +301,7 @@ impl Source {
         reactor: &Arc<Reactor>,
     ) -> io::Result<&Entry> {
         let stripe = &REGISTERING[descriptor as usize % REGISTERING.len()];
-        let _guard = stripe.lock().unwrap_or_else(PoisonError::into_inner);
+        let _guard = own(|| stripe.lock()).unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = self.entry()
             && !entry.is_stale()
         {

@@ -50,6 +50,7 @@ use std::time::Instant;
 
 use crate::blocking::BlockingPool;
 use crate::coroutine::task::TaskRef;
+use crate::hooking::own;
 use crate::inspect::points;
 #[cfg(target_os = "linux")]
 use crate::io::ring::Ring;
@@ -356,5 +357,5 @@ pub(crate) fn give_way() -> bool {
 
 /// Locks; a panic under one of the scheduler's own locks would be a bug of the scheduler, and poisons nothing of the user's.
 pub(crate) fn lock_mutex<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    own(|| mutex.lock()).unwrap_or_else(PoisonError::into_inner)
 }

@@ -48,6 +48,7 @@ use super::worker::Worker;
 use crate::coroutine::task::TaskRef;
 use crate::inspect::points;
 use crate::primitive::atomic::{AtomicPtr, AtomicU32, Ordering};
+use crate::primitive::own;
 use crate::primitive::thread::{self, Thread};
 
 const EMPTY: u32 = 0;
@@ -136,7 +137,8 @@ impl Outside {
             // That of a migratable coroutine is never taken from its signal.
             Outside::Nobody | Outside::Migrant(_) => {}
             Outside::Thread(thread) => thread.unpark(),
-            Outside::Task(waker) => waker.wake(),
+            // What waits in it blocks the thread: the caller may have told others of a signal of its own.
+            Outside::Task(waker) => own(|| waker.wake()),
         }
     }
 }

@@ -266,9 +266,9 @@ impl Worker {
         }
     }
 
-    /// Is the caller outside of `no_suspend`?
-    #[inline]
-    pub(super) fn may_suspend(&self) -> bool {
+    /// Is the caller outside of `no_suspend`, and of the poll of an async task?
+    #[inline(always)]
+    pub(crate) fn may_suspend(&self) -> bool {
         self.no_suspend.get() == 0
     }
 

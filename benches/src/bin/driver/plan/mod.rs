@@ -1,6 +1,7 @@
 //! What is measured, on whom, and what corun is to reach.
 
 mod channels;
+mod clients;
 mod guests;
 mod promises;
 
@@ -146,6 +147,7 @@ pub fn families() -> Vec<Family> {
     all.extend(guests::families());
     all.extend(channels::families());
     all.push(promises::family());
+    all.extend(clients::families());
     all.extend(sockets());
     all
 }

@@ -1,0 +1,12 @@
+//! Where coroutines cannot have thread-locals of their own.
+
+/// Runs the body of a hook.
+#[inline]
+pub(crate) fn on_worker<F: FnOnce() -> R, R>(body: F) -> R {
+    body()
+}
+
+/// Runs `f`, with the thread-locals of the worker.
+pub(crate) unsafe fn as_thread<F: FnOnce() -> R, R>(f: F) -> R {
+    f()
+}

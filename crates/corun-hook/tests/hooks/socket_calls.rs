@@ -1,0 +1,250 @@
+//! The calls on sockets that std does not make.
+
+use std::ffi::c_int;
+use std::io::{Read, Write};
+use std::net::UdpSocket;
+use std::os::fd::AsRawFd;
+use std::time::Duration;
+use std::{mem, ptr};
+
+use libc::{iovec, mmsghdr, msghdr};
+
+use crate::common::{check, connection, let_others_wait, on_one_worker};
+
+fn vectors(parts: &mut [Vec<u8>]) -> Vec<iovec> {
+    parts
+        .iter_mut()
+        .map(|part| iovec {
+            iov_base: part.as_mut_ptr().cast(),
+            iov_len: part.len(),
+        })
+        .collect()
+}
+
+fn message(vectors: &mut [iovec]) -> msghdr {
+    // SAFETY: a plain structure of numbers and pointers that may be null.
+    let mut message: msghdr = unsafe { mem::zeroed() };
+    message.msg_iov = vectors.as_mut_ptr();
+    message.msg_iovlen = vectors.len();
+    message
+}
+
+#[test]
+fn vectors_are_filled_and_emptied_as_far_as_is_asked() {
+    on_one_worker(|| {
+        let (client, mut server) = connection();
+        let fd = client.as_raw_fd();
+        let writer = corun::spawn(move || {
+            let mut parts: Vec<_> = (0..100u8).map(|n| vec![n; 50_000]).collect();
+            let all = vectors(&mut parts);
+            // SAFETY: the vectors are as long as they say.
+            let count = check(unsafe { libc::writev(fd, all.as_ptr(), all.len() as c_int) });
+            drop(client);
+            count.unwrap()
+        });
+        let mut got = Vec::new();
+        server.read_to_end(&mut got).unwrap();
+        assert_eq!(writer.join().unwrap(), 5_000_000);
+        assert_eq!(got.len(), 5_000_000);
+        assert!(
+            got.iter()
+                .enumerate()
+                .all(|(at, &byte)| usize::from(byte) == at / 50_000)
+        );
+    });
+}
+
+#[test]
+fn readv_takes_what_there_is() {
+    on_one_worker(|| {
+        let (client, mut server) = connection();
+        let reader = corun::spawn(move || {
+            let mut parts = [vec![0; 3], vec![0; 10]];
+            let all = vectors(&mut parts);
+            // SAFETY: as above.
+            let count = check(unsafe { libc::readv(client.as_raw_fd(), all.as_ptr(), 2) });
+            (count.unwrap(), parts)
+        });
+        let_others_wait();
+        server.write_all(b"hello").unwrap();
+        let (count, parts) = reader.join().unwrap();
+        assert_eq!(count, 5);
+        assert_eq!((&parts[0][..], &parts[1][..2]), (&b"hel"[..], &b"lo"[..]));
+    });
+}
+
+#[test]
+fn waitall_waits_for_all_and_the_end_cuts_it_short() {
+    on_one_worker(|| {
+        let (client, mut server) = connection();
+        let read = move |size: usize| {
+            let mut buffer = vec![0u8; size];
+            // SAFETY: the buffer is as long as it says.
+            let count = check(unsafe {
+                libc::recv(
+                    client.as_raw_fd(),
+                    buffer.as_mut_ptr().cast(),
+                    size,
+                    libc::MSG_WAITALL,
+                )
+            });
+            buffer.truncate(count.unwrap());
+            buffer
+        };
+        let reader = corun::spawn(move || (read(10), read(10)));
+        for part in [&b"abc"[..], b"defg", b"hij", b"kl"] {
+            let_others_wait();
+            server.write_all(part).unwrap();
+        }
+        let_others_wait();
+        drop(server);
+        assert_eq!(
+            reader.join().unwrap(),
+            (b"abcdefghij".to_vec(), b"kl".to_vec())
+        );
+    });
+}
+
+#[test]
+fn recvmsg_waitall_goes_through_its_vectors() {
+    on_one_worker(|| {
+        let (client, mut server) = connection();
+        let reader = corun::spawn(move || {
+            let mut parts = [vec![0; 3], vec![0; 4], vec![0; 3]];
+            let mut all = vectors(&mut parts);
+            let mut message = message(&mut all);
+            // SAFETY: the message is made of those vectors.
+            let count = check(unsafe {
+                libc::recvmsg(client.as_raw_fd(), &raw mut message, libc::MSG_WAITALL)
+            });
+            (count.unwrap(), parts.concat())
+        });
+        for part in [&b"ab"[..], b"cdef", b"ghij"] {
+            let_others_wait();
+            server.write_all(part).unwrap();
+        }
+        assert_eq!(reader.join().unwrap(), (10, b"abcdefghij".to_vec()));
+    });
+}
+
+#[test]
+fn several_messages_in_one_call() {
+    on_one_worker(|| {
+        let [one, two] = [(); 2].map(|()| UdpSocket::bind("127.0.0.1:0").unwrap());
+        one.connect(two.local_addr().unwrap()).unwrap();
+        let receive = |fd: c_int, flags: c_int, timeout: Option<Duration>| {
+            let mut parts = vec![vec![0; 20]; 5];
+            let mut all = vectors(&mut parts);
+            let mut messages: Vec<_> = all
+                .chunks_mut(1)
+                .map(|vector| mmsghdr {
+                    msg_hdr: message(vector),
+                    msg_len: 0,
+                })
+                .collect();
+            let mut time = timeout.map(|time| libc::timespec {
+                tv_sec: time.as_secs() as i64,
+                tv_nsec: time.subsec_nanos().into(),
+            });
+            let time = time.as_mut().map_or(ptr::null_mut(), |time| &raw mut *time);
+            // SAFETY: five messages, each of a vector.
+            let count = unsafe { libc::recvmmsg(fd, messages.as_mut_ptr(), 5, flags, time) };
+            let count = check(count as isize);
+            count.map(|count| {
+                messages[..count]
+                    .iter()
+                    .map(|message| message.msg_len)
+                    .collect::<Vec<_>>()
+            })
+        };
+        let fd = two.as_raw_fd();
+        let receiver = corun::spawn(move || {
+            let at_least_one = receive(fd, libc::MSG_WAITFORONE, None).unwrap();
+            let all = receive(fd, 0, None).unwrap();
+            let in_time = receive(fd, 0, Some(Duration::from_millis(20)));
+            (at_least_one, all, in_time.unwrap_err().raw_os_error())
+        });
+        let_others_wait();
+        one.send(b"1").unwrap();
+        let_others_wait();
+        let mut parts: Vec<_> = (1..=5).map(|size| vec![0; size]).collect();
+        let mut all = vectors(&mut parts);
+        let mut messages: Vec<_> = all
+            .chunks_mut(1)
+            .map(|vector| mmsghdr {
+                msg_hdr: message(vector),
+                msg_len: 0,
+            })
+            .collect();
+        for message in messages.chunks_mut(2) {
+            // SAFETY: as many messages as it says.
+            let sent = unsafe {
+                libc::sendmmsg(
+                    one.as_raw_fd(),
+                    message.as_mut_ptr(),
+                    message.len() as u32,
+                    0,
+                )
+            };
+            assert_eq!(sent as usize, message.len());
+            let_others_wait();
+        }
+        assert_eq!(
+            receiver.join().unwrap(),
+            (vec![1], vec![1, 2, 3, 4, 5], Some(libc::EAGAIN))
+        );
+    });
+}
+
+#[test]
+fn a_file_is_sent_and_spliced_through_a_pipe() {
+    on_one_worker(|| {
+        let path = std::env::temp_dir().join(format!("corun-hook-sendfile-{}", std::process::id()));
+        let content: Vec<u8> = (0..3_000_000u32).map(|n| (n % 241) as u8).collect();
+        std::fs::write(&path, &content).unwrap();
+        let file = std::fs::File::open(&path).unwrap();
+        let (client, server) = connection();
+        let size = content.len();
+        let sender = corun::spawn(move || {
+            // SAFETY: no offset.
+            let count = check(unsafe {
+                libc::sendfile(
+                    client.as_raw_fd(),
+                    file.as_raw_fd(),
+                    ptr::null_mut(),
+                    size + 5,
+                )
+            });
+            count.unwrap()
+        });
+        let (mut out, into) = std::io::pipe().unwrap();
+        let splicer = corun::spawn(move || {
+            let mut moved = 0;
+            loop {
+                // SAFETY: no offsets.
+                let count = check(unsafe {
+                    libc::splice(
+                        server.as_raw_fd(),
+                        ptr::null_mut(),
+                        into.as_raw_fd(),
+                        ptr::null_mut(),
+                        1 << 20,
+                        0,
+                    )
+                });
+                match count.unwrap() {
+                    0 => return moved,
+                    count => moved += count,
+                }
+            }
+        });
+        let mut got = Vec::new();
+        out.read_to_end(&mut got).unwrap();
+        assert_eq!(
+            (sender.join().unwrap(), splicer.join().unwrap()),
+            (size, size)
+        );
+        assert!(got == content);
+        std::fs::remove_file(path).unwrap();
+    });
+}
