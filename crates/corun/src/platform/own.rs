@@ -4,9 +4,9 @@
 //! Compilers take it for granted that a function stays on its thread. So they may compute the address of a thread local once, and use it before and after a
 //! call in which a migratable coroutine (`scheduler/migrant.rs`) has changed threads. It would read the words of a thread that it has left, or
 //! that has ended. So each read here is one of its own:
-//! - On x86-64 Linux, by two instructions of inline assembly that take the address anew. They are said to depend on memory, which every suspension
-//!   changes as far as the compiler knows: two reads without one in between may become one, and no others. Two instructions is also what the
-//!   compiler's own access takes, so pinned coroutines pay nothing.
+//! - On x86-64 Linux, by inline assembly relative to the thread pointer. The read is said to depend on memory, which every suspension
+//!   changes as far as the compiler knows: two reads without one in between may become one, and no others. What may be kept is the offset, which
+//!   all threads share. The compiler's own access takes the same two instructions, so pinned coroutines pay nothing.
 //! - Elsewhere by `thread_local!`, in place until the first migratable coroutine is made, and from then on in a function that is not inlined. The flag
 //!   that says so stays set, so that no such coroutine ever finds it otherwise, whatever the compiler has read before.
 //!
@@ -55,6 +55,21 @@ mod imp {
     /// Nothing has to be prepared.
     pub(crate) fn will_migrate() {}
 
+    /// How far the words are from the thread pointer: the same on all threads, so this may be kept.
+    #[inline(always)]
+    fn offset() -> usize {
+        let offset;
+        // SAFETY: reads a constant that the linker or loader has put there.
+        unsafe {
+            asm!(
+                symbol!("mov {offset}, qword ptr [rip + ", "@GOTTPOFF]"),
+                offset = out(reg) offset,
+                options(pure, nomem, nostack, preserves_flags),
+            );
+        }
+        offset
+    }
+
     /// The worker that this thread is, or null.
     #[inline(always)]
     pub(crate) fn worker() -> *const () {
@@ -62,9 +77,9 @@ mod imp {
         // SAFETY: reads a word of this thread's block.
         unsafe {
             asm!(
-                symbol!("mov {word}, qword ptr [rip + ", "@GOTTPOFF]"),
-                "mov {word}, qword ptr fs:[{word}]",
-                word = out(reg) word,
+                "mov {word}, qword ptr fs:[{offset}]",
+                offset = in(reg) offset(),
+                word = lateout(reg) word,
                 options(pure, readonly, nostack, preserves_flags),
             );
         }
@@ -75,9 +90,8 @@ mod imp {
         // SAFETY: writes a word of this thread's block, which nobody else uses.
         unsafe {
             asm!(
-                symbol!("mov {at}, qword ptr [rip + ", "@GOTTPOFF]"),
-                "mov qword ptr fs:[{at}], {word}",
-                at = out(reg) _,
+                "mov qword ptr fs:[{offset}], {word}",
+                offset = in(reg) offset(),
                 word = in(reg) worker,
                 options(nostack, preserves_flags),
             );
@@ -91,10 +105,10 @@ mod imp {
         // SAFETY: as in `worker`; the first word of the control block is its address.
         unsafe {
             asm!(
-                symbol!("mov {place}, qword ptr [rip + ", "@GOTTPOFF]"),
-                "mov {place}, qword ptr fs:[{place} + 8]",
+                "mov {place}, qword ptr fs:[{offset} + 8]",
                 "add {place}, qword ptr fs:[0]",
-                place = out(reg) place,
+                offset = in(reg) offset(),
+                place = lateout(reg) place,
                 options(pure, readonly, nostack),
             );
         }
@@ -105,9 +119,8 @@ mod imp {
         // SAFETY: as in `set_worker`.
         unsafe {
             asm!(
-                symbol!("mov {at}, qword ptr [rip + ", "@GOTTPOFF]"),
-                "mov qword ptr fs:[{at} + 8], {word}",
-                at = out(reg) _,
+                "mov qword ptr fs:[{offset} + 8], {word}",
+                offset = in(reg) offset(),
                 word = in(reg) displacement,
                 options(nostack, preserves_flags),
             );
