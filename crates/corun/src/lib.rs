@@ -64,7 +64,7 @@ pub use compat::tokio;
 pub use coroutine::{
     AccessError, Builder, Coroutine, CoroutineId, InheritedKey, JoinHandle, LocalKey, Scope,
     ScopedJoinHandle, StartError, State, checkpoint, current, no_suspend, park, park_timeout,
-    scope, spawn, spawn_local, yield_now,
+    scope, spawn, spawn_local, spawn_migratable, yield_now,
 };
 pub use corun_macros::{main, test};
 pub use future::{block_on, spawn_async, spawn_async_local};

@@ -3,8 +3,8 @@
 //!
 //! # Invariants
 //! - The innermost level is linked from the control block of its coroutine, or from a thread local of a plain thread. Levels are linked,
-//!   looked at and unlinked by the coroutine itself; and, while it is parked, by its worker's thread, which asks whether it is to be
-//!   woken ([`is_cancelled`]). So nothing here is atomic but the flags of the tokens.
+//!   looked at and unlinked by the coroutine itself; and, while it is parked, by its worker's thread (for a migratable one, by whoever cancels),
+//!   which asks whether it is to be woken ([`is_cancelled`]). So nothing here is atomic but the flags of the tokens.
 //! - A level *is over* when its deadline has passed or its token was cancelled. The coroutine as a whole is over when its handle has cancelled it.
 //! - A coroutine unwinds to the outermost level that is over, as what lies inside is to end in any case. It does not see past a shield.
 //! - The payload names the level that it is for. The level takes it, and gives everything else on. So code in between that catches panics
@@ -153,7 +153,9 @@ impl Level {
             (*place).set(ptr::from_ref(level));
             Pin::new_unchecked(&*level)
         };
-        if let Some(worker) = worker {
+        // Those of a migratable coroutine nobody counts: it may leave its worker inside of one, and has always to look.
+        let counting = worker.filter(|worker| !worker.running().is_some_and(TaskRef::is_migrant));
+        if let Some(worker) = counting {
             worker.levels.update(|count| count + 1);
         }
         // A token that is cancelled already needs nobody to tell: the next wait asks it.
@@ -166,7 +168,7 @@ impl Level {
         Entered {
             level: level.get_ref(),
             place,
-            worker,
+            worker: counting,
             listening,
         }
     }
@@ -199,7 +201,7 @@ impl Level {
 struct Entered<'a> {
     level: &'a Level,
     place: *const Innermost,
-    /// The worker that counts the level, if a coroutine has entered it.
+    /// The worker that counts the level, if a pinned coroutine has entered it.
     worker: Option<&'static Worker>,
     listening: Option<Key>,
 }
@@ -344,7 +346,7 @@ impl Level {
 /// Is a parked coroutine to be woken, because something that it can see was cancelled?
 ///
 /// # Safety
-/// `innermost` is that of `task`, which is parked on the calling thread's worker.
+/// `innermost` is that of `task`, which is parked on the calling thread's worker, or in an open wait that it has published.
 pub(crate) unsafe fn is_cancelled(innermost: &Innermost, task: TaskRef) -> bool {
     // SAFETY: what is linked is alive, and does not go while the coroutine is parked.
     let innermost = unsafe { innermost.get().as_ref() };

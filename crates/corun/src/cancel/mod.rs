@@ -29,7 +29,7 @@ use crate::future::task::cancel_task;
 impl TaskRef {
     /// Has a coroutine end at its next suspension point, or not start at all; an async task loses its future in place of its next poll.
     pub(crate) fn cancel(self) {
-        if self.is_guest() {
+        if self.is_guest() && !self.is_migrant() {
             cancel_task(self, Box::new(Cancelled::default()));
         } else {
             nudge::cancel(self);

@@ -6,6 +6,7 @@
 //!   So nothing can happen at the same time: the coroutine is parked, or waits for its turn.
 //! - Parked in an open wait, and if something that it can see was cancelled, it is put on the run queue. If it waits for its turn it
 //!   finds the mark when it next begins to wait.
+//! - A migratable coroutine has no worker of its own. How its wait is found says `scheduler/migrant.rs`.
 //! - A coroutine that has not started cannot be nudged. Who starts it looks for the mark; so does, after it was set, whoever has set it look
 //!   whether the coroutine has started. The fences between the two (`platform/fences.rs`) see to it that one of them finds the other.
 //!
@@ -25,6 +26,10 @@ pub(crate) fn cancel(task: TaskRef) {
     if !task.mark_cancelled() {
         return;
     }
+    if let Some(migrant) = task.migrant() {
+        // One that has not started finds the mark when it does.
+        return migrant.nudge(task);
+    }
     if !task.has_started() {
         // Pairs with the light fence of `Worker::begin`.
         fences::heavy();
@@ -38,6 +43,9 @@ pub(crate) fn cancel(task: TaskRef) {
 /// Nudges a coroutine that has started.
 pub(super) fn send(coroutine: Coroutine) {
     let task = coroutine.task();
+    if let Some(migrant) = task.migrant() {
+        return migrant.nudge(task);
+    }
     // An async task does not wait in a level, and has no worker of its own.
     if task.is_guest() || task.ended().is_some() {
         return;

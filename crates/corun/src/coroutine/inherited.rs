@@ -149,7 +149,7 @@ fn cloned(cell: &Cell<Option<Bindings>>) -> Option<Bindings> {
 fn current() -> Option<Bindings> {
     let running = Worker::current().and_then(Worker::running);
     let bound = match running {
-        Some(task) if task.is_guest() => BOUND_IN_POLL.try_with(cloned).ok(),
+        Some(task) if task.is_guest() && !task.is_migrant() => BOUND_IN_POLL.try_with(cloned).ok(),
         _ => BOUND.peek(cloned),
     };
     bound
@@ -160,7 +160,7 @@ fn current() -> Option<Bindings> {
 /// Puts these in the place of what the calls of `with_value` around here have bound.
 fn replace(bindings: Option<Bindings>) -> Option<Bindings> {
     match Worker::current().and_then(Worker::running) {
-        Some(task) if task.is_guest() => BOUND_IN_POLL.replace(bindings),
+        Some(task) if task.is_guest() && !task.is_migrant() => BOUND_IN_POLL.replace(bindings),
         _ => BOUND.replace(bindings),
     }
 }

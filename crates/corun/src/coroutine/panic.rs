@@ -45,7 +45,7 @@ fn announce(task: TaskRef) {
         return;
     }
     let (name, id, site) = (task.name().unwrap_or("<unnamed>"), task.id(), task.site());
-    let what = if task.is_guest() {
+    let what = if task.is_guest() && !task.is_migrant() {
         "async task"
     } else {
         "coroutine"

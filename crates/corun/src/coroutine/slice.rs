@@ -24,7 +24,9 @@ pub fn yield_now() {
             }
         }
         None => {
-            std::thread::yield_now();
+            if !Worker::migrant_yields() {
+                std::thread::yield_now();
+            }
             Limit::check();
         }
     }
@@ -48,7 +50,10 @@ pub fn checkpoint() {
                 Limit::check();
             }
         }
-        None => Limit::check(),
+        None => {
+            Worker::safepoint_of_migrant();
+            Limit::check();
+        }
     }
 }
 
@@ -85,15 +90,18 @@ pub(crate) fn allow_suspension<R>(f: impl FnOnce() -> R) -> R {
 }
 
 fn with_no_suspend<R>(mark: u32, f: impl FnOnce() -> R) -> R {
-    struct Restore(&'static Worker, u32);
+    // Not the worker: where suspension is allowed a migratable coroutine may come back on another one.
+    struct Restore(u32);
     impl Drop for Restore {
         fn drop(&mut self) {
-            self.0.set_no_suspend(self.1);
+            if let Some(worker) = Worker::of_coroutine() {
+                worker.set_no_suspend(self.0);
+            }
         }
     }
-    let Some(worker) = Worker::suspendable() else {
+    let Some(worker) = Worker::of_coroutine() else {
         return f();
     };
-    let _restore = Restore(worker, worker.set_no_suspend(mark));
+    let _restore = Restore(worker.set_no_suspend(mark));
     f()
 }

@@ -8,7 +8,7 @@ use crate::coroutine::join::JoinHandle;
 use crate::coroutine::task::{Body, Meta, MetaInit, Plain, TaskRef};
 use crate::runtime::{self, Handle, config};
 use crate::scheduler::worker::Worker;
-use crate::scheduler::{Scheduler, draw_ids};
+use crate::scheduler::{self, Scheduler, draw_ids};
 
 /// Spawns a coroutine on the current runtime, or, from a plain thread, on the global default one, and returns a handle to wait for it.
 ///
@@ -41,7 +41,8 @@ where
 /// Spawns a coroutine on this very worker, where it may use what is not `Send`.
 ///
 /// # Panics
-/// Outside of a coroutine: a plain thread has no worker. (A [`LocalRuntime`](crate::runtime::LocalRuntime) has a method of this name.)
+/// Outside of a coroutine: a plain thread has no worker. (A [`LocalRuntime`](crate::runtime::LocalRuntime) has a method of this name.) And in a
+/// [migratable](crate::spawn_migratable) coroutine, which does not stay with its worker.
 ///
 /// # Examples
 /// ```
@@ -136,7 +137,7 @@ impl Builder {
     /// Spawns as [`spawn_local`] does.
     ///
     /// # Errors
-    /// As [`Builder::spawn`]; and outside of a coroutine.
+    /// As [`Builder::spawn`]; outside of a coroutine, and in a migratable one.
     #[track_caller]
     pub fn spawn_local<F, T>(self, f: F) -> io::Result<JoinHandle<T>>
     where
@@ -147,6 +148,10 @@ impl Builder {
     }
 
     pub(crate) fn meta(self, site: &'static Location<'static>) -> io::Result<MetaInit> {
+        self.boxed_meta(site).map(MetaInit::Full)
+    }
+
+    pub(super) fn boxed_meta(self, site: &'static Location<'static>) -> io::Result<Box<Meta>> {
         let mut meta = Meta::new(site);
         meta.name = self.name.map(String::into_boxed_str);
         meta.stack_size = self
@@ -154,7 +159,7 @@ impl Builder {
             .map(config::coroutine_stack_size)
             .transpose()?
             .unwrap_or(0);
-        Ok(MetaInit::Full(Box::new(meta)))
+        Ok(Box::new(meta))
     }
 }
 
@@ -183,11 +188,7 @@ pub(crate) fn launch<B: Body>(
 }
 
 pub(crate) fn launch_local<B: Body>(body: B, meta: MetaInit) -> io::Result<JoinHandle<B::Output>> {
-    let Some(worker) = Worker::current() else {
-        return Err(io::Error::other(
-            "spawn_local was called on a plain thread, which has no worker",
-        ));
-    };
+    let worker = scheduler::worker_to_stay_with("spawn_local")?;
     let (task, join) = TaskRef::new(body, worker.next_id(), inherited::carry(meta));
     worker.submit_local(task);
     Ok(JoinHandle::new(join))

@@ -34,6 +34,7 @@ use crate::coroutine::park::Parker;
 use crate::future::Place;
 use crate::primitive::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
 use crate::scheduler::blocks;
+use crate::scheduler::migrant::Migrant;
 use crate::scheduler::signal::Signal;
 use crate::scheduler::stacks::Pooled;
 use crate::scheduler::worker::Worker;
@@ -56,9 +57,13 @@ pub(super) const AWAITED: usize = 2;
 /// What one reference counts in [`Header::references`]. The bits below are the state of an async task (`future/state.rs`), and 0 for coroutines.
 pub(crate) const REFERENCE: u32 = 32;
 
-/// Set in [`Header::meta`] for a `Box<Meta>`, and for an async task.
+/// Set in [`Header::meta`] for a `Box<Meta>`; for what is polled, which is an async task or a migratable coroutine; and for the latter.
 const BOXED: usize = 1;
 const GUEST: usize = 2;
+const MIGRANT: usize = 4;
+/// The bits that are not the address.
+const MARKS: usize = BOXED | GUEST | MIGRANT;
+const _: () = assert!(align_of::<Meta>() > MIGRANT && align_of::<Location<'static>>() > MIGRANT);
 
 /// Added to the id of a coroutine that its handle has cancelled.
 const CANCELLED: u64 = 1 << 63;
@@ -82,7 +87,7 @@ pub(crate) struct Header {
     pub(crate) vtable: &'static Vtable,
     pub(crate) next: AtomicPtr<()>,
     pub(crate) prev: AtomicPtr<()>,
-    /// A `&'static Location` (the spawn site), or, with [`BOXED`], a `Box<Meta>`; with [`GUEST`] for an async task.
+    /// A `&'static Location` (the spawn site), or, with [`BOXED`], a `Box<Meta>`; with [`GUEST`] for what is polled, with [`MIGRANT`] for one with a stack.
     meta: *mut (),
     /// Null, the signal or waker of whoever joins, or how the coroutine ended.
     pub(super) joiner: AtomicPtr<Signal>,
@@ -99,6 +104,8 @@ pub(crate) struct Meta {
     pub(crate) stack_size: usize,
     /// What was bound where it was spawned. For whoever runs it alone.
     pub(crate) inherited: Cell<Option<Bindings>>,
+    /// What a migratable coroutine has besides. In a place that is there for as long as the block is.
+    pub(crate) migrant: Option<Box<Migrant>>,
 }
 
 pub(crate) struct Vtable {
@@ -277,13 +284,25 @@ impl TaskRef {
         unsafe { (self.header().vtable.dealloc)(self.0) }
     }
 
-    /// Is it an async task, and not a coroutine?
+    /// Is it polled: an async task, or a migratable coroutine?
     #[inline(always)]
     pub(crate) fn is_guest(self) -> bool {
         self.header().meta.addr() & GUEST != 0
     }
 
-    /// Must it be run from the idle context: an async task, or a coroutine with a stack of its own size?
+    /// Is it a migratable coroutine?
+    #[inline(always)]
+    pub(crate) fn is_migrant(self) -> bool {
+        self.header().meta.addr() & MIGRANT != 0
+    }
+
+    /// What a migratable coroutine has besides.
+    #[inline]
+    pub(crate) fn migrant(&self) -> Option<&Migrant> {
+        self.meta_ref().ok()?.migrant.as_deref()
+    }
+
+    /// Must it be run from the idle context: what is polled, or a coroutine with a stack of its own size?
     #[inline(always)]
     pub(crate) fn needs_idle(self) -> bool {
         self.header().meta.addr() & (BOXED | GUEST) != 0
@@ -354,7 +373,7 @@ impl TaskRef {
 
     fn meta_ref(&self) -> Result<&Meta, &'static Location<'static>> {
         let raw = self.header().meta;
-        let bare = raw.map_addr(|a| a & !(BOXED | GUEST));
+        let bare = raw.map_addr(|a| a & !MARKS);
         if raw.addr() & BOXED != 0 {
             // SAFETY: so marked it is a boxed `Meta`, which lives as long as the block.
             Ok(unsafe { &*bare.cast::<Meta>() })
@@ -418,6 +437,7 @@ impl Meta {
             name: None,
             stack_size: 0,
             inherited: Cell::new(None),
+            migrant: None,
         }
     }
 }
@@ -435,7 +455,10 @@ impl MetaInit {
     fn into_raw(self) -> *mut () {
         match self {
             MetaInit::Site(site) => ptr::from_ref(site).cast_mut().cast(),
-            MetaInit::Full(meta) => Box::into_raw(meta).cast::<()>().map_addr(|a| a | BOXED),
+            MetaInit::Full(meta) => {
+                let marks = BOXED | (usize::from(meta.migrant.is_some()) * MIGRANT);
+                Box::into_raw(meta).cast::<()>().map_addr(|a| a | marks)
+            }
             MetaInit::Guest(raw) => raw,
         }
     }
@@ -630,7 +653,7 @@ pub(crate) unsafe fn free_meta(task: TaskRef) {
     let meta = task.header().meta;
     if meta.addr() & BOXED != 0 {
         // SAFETY: a boxed `Meta`, which is not used again.
-        drop(unsafe { Box::from_raw(meta.map_addr(|a| a & !(BOXED | GUEST)).cast::<Meta>()) });
+        drop(unsafe { Box::from_raw(meta.map_addr(|a| a & !MARKS).cast::<Meta>()) });
     }
 }
 

@@ -11,7 +11,7 @@ use crate::coroutine::task::MetaInit;
 use crate::coroutine::{Builder, JoinHandle};
 use crate::runtime::{self, Handle, Runtime};
 use crate::scheduler::worker::Worker;
-use crate::scheduler::{Scheduler, draw_ids};
+use crate::scheduler::{self, Scheduler, draw_ids};
 
 /// Spawns a future as an async task on the current runtime, or, from a plain thread, on the global default one.
 ///
@@ -55,7 +55,8 @@ where
 /// Spawns a future on this very worker, where it may use what is not `Send`.
 ///
 /// # Panics
-/// On a plain thread, which has no worker. (A [`LocalRuntime`](crate::runtime::LocalRuntime) has a method of this name.)
+/// On a plain thread, which has no worker, and in a [migratable](crate::spawn_migratable) coroutine, which does not stay with its own. (A
+/// [`LocalRuntime`](crate::runtime::LocalRuntime) has a method of this name.)
 ///
 /// # Examples
 /// ```
@@ -101,7 +102,7 @@ impl Builder {
     /// Spawns as [`spawn_async_local`] does.
     ///
     /// # Errors
-    /// As [`Builder::spawn`]; and on a plain thread.
+    /// As [`Builder::spawn`]; on a plain thread, and in a migratable coroutine.
     #[track_caller]
     pub fn spawn_async_local<F>(self, future: F) -> io::Result<JoinHandle<F::Output>>
     where
@@ -176,11 +177,7 @@ pub(crate) fn launch_local<F: Future>(
     future: F,
     meta: MetaInit,
 ) -> io::Result<JoinHandle<F::Output>> {
-    let Some(worker) = Worker::current() else {
-        return Err(io::Error::other(
-            "spawn_async_local was called on a plain thread, which has no worker",
-        ));
-    };
+    let worker = scheduler::worker_to_stay_with("spawn_async_local")?;
     let meta = inherited::carry(meta);
     let (task, join) = task::new(future, worker.next_id(), meta, worker.shared(), LOCAL);
     worker.submit_local_guest(task);

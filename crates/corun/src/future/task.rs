@@ -53,7 +53,7 @@ struct Front {
 }
 
 #[repr(C)]
-struct Block<F: Future> {
+struct Block<F: Polled> {
     front: Front,
     stage: UnsafeCell<Stage<F, F::Output>>,
 }
@@ -63,10 +63,25 @@ union Stage<F, T> {
     done: ManuallyDrop<Stored<T>>,
 }
 
+/// What a worker polls: a future, or a coroutine with a stack of its own (`scheduler/migrants.rs`).
+pub(crate) trait Polled {
+    type Output;
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome<Self::Output>>;
+}
+
+impl<F: Future> Polled for F {
+    type Output = F::Output;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome<F::Output>> {
+        Future::poll(self, context).map(Ok)
+    }
+}
+
 /// Makes an async task with two references: the scheduler's, with which it is to be put in line, and the join handle's.
 ///
 /// Whether the future may go to another thread is for the caller to see to, and that `home` is right.
-pub(crate) fn new<F: Future>(
+pub(crate) fn new<F: Polled>(
     future: F,
     id: u64,
     meta: MetaInit,
@@ -136,7 +151,7 @@ impl TaskRef {
 
 struct Table<F>(PhantomData<F>);
 
-impl<F: Future> Table<F> {
+impl<F: Polled> Table<F> {
     const VTABLE: Vtable = Vtable {
         run: |_, _| unreachable!("an async task is polled"),
         poll: Self::poll,
@@ -162,7 +177,7 @@ impl<F: Future> Table<F> {
             let waker = unsafe { borrowed_waker(task) };
             // SAFETY: the task has not ended, so the stage holds its future, which stays in its place.
             let future = unsafe { Pin::new_unchecked(&mut *(*stage).future) };
-            future.poll(&mut Context::from_waker(&waker))
+            Polled::poll(future, &mut Context::from_waker(&waker))
         }));
         let outcome = match polled {
             Ok(Poll::Pending) => {
@@ -176,7 +191,7 @@ impl<F: Future> Table<F> {
                 }
                 return;
             }
-            Ok(Poll::Ready(value)) => Ok(value),
+            Ok(Poll::Ready(outcome)) => outcome,
             Err(payload) => Err(payload),
         };
         // SAFETY: the caller runs the task, which has not ended before.

@@ -39,11 +39,19 @@ fn with_scratch<R>(f: impl FnOnce(&mut [u8]) -> R) -> R {
     fn make() -> Buffer {
         vec![0; SIZE].into_boxed_slice()
     }
-    let taken = SCRATCH.try_with(Cell::take).ok().flatten();
-    let mut buffer = taken.unwrap_or_else(make);
+    // Not inlined, as the address of a thread local must not be kept across suspensions, and those come between two calls of this.
+    #[inline(never)]
+    fn take() -> Option<Buffer> {
+        SCRATCH.try_with(Cell::take).ok().flatten()
+    }
+    #[inline(never)]
+    fn give_back(buffer: Buffer) {
+        // While the thread's locals are being dropped it is freed here instead.
+        let _ = SCRATCH.try_with(|scratch| scratch.set(Some(buffer)));
+    }
+    let mut buffer = take().unwrap_or_else(make);
     let result = f(&mut buffer);
-    // While the thread's locals are being dropped it is freed here instead.
-    let _ = SCRATCH.try_with(|scratch| scratch.set(Some(buffer)));
+    give_back(buffer);
     result
 }
 

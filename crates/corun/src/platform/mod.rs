@@ -8,6 +8,7 @@ pub(crate) mod host_wait;
 #[cfg(unix)]
 pub(crate) mod interrupt;
 pub(crate) mod numa;
+pub(crate) mod own;
 pub(crate) mod poll;
 pub(crate) mod stream;
 pub(crate) mod thread;

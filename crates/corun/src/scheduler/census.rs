@@ -4,6 +4,8 @@
 //! block at its top that names its coroutine. Those that have not started stand in lists. Only the worker's own thread may look at the former, while it
 //! runs none of them (`errands.rs`); a worker that does not come to that is kept by a coroutine, of which the watch thread knows.
 //!
+//! Migratable coroutines have pools and a list of their own (`migrants.rs`); where they wait is not told, as they may go on at any moment.
+//!
 //! Async tasks that wait are known to their wakers alone: they are counted. A task is cancelled when it is next woken.
 
 use std::sync::Arc;
@@ -115,7 +117,16 @@ impl Scheduler {
             }
         }
         self.injected.for_each(|task| census.count_unstarted(task));
-        census.tasks = self.count_guests();
+        let migrants = self.migrants.living();
+        census.tasks = self.count_guests().saturating_sub(migrants.len());
+        for coroutine in migrants {
+            census.count(|| Resident {
+                state: coroutine.state(),
+                coroutine,
+                // It may go on at any moment.
+                frames: Arc::default(),
+            });
+        }
         drop(watch_closely);
         census
     }
@@ -125,6 +136,11 @@ impl Scheduler {
         self.injected.for_each(mark);
         for worker in self.workers() {
             worker.spawned.for_each(mark);
+        }
+        for coroutine in self.migrants.living() {
+            if Some(coroutine.id()) != but {
+                coroutine.task().cancel();
+            }
         }
         self.tell_workers(move |worker| worker.cancel_all(but));
     }

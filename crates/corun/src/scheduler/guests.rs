@@ -321,7 +321,7 @@ impl Worker {
         self.budget.set(BUDGET);
         self.set_polling(true);
         if self.forsakes_guests.get() {
-            cancel_task(task, Box::new(Cancelled::default()));
+            self.forsake(task);
         }
         // SAFETY: it is in no line, and in the seat.
         unsafe { task.poll() };
@@ -330,6 +330,16 @@ impl Worker {
         let joiner = self.hand_back.replace(Context::NONE);
         if joiner != Context::NONE {
             self.run_queue.push(joiner);
+        }
+    }
+
+    #[cold]
+    fn forsake(&self, task: TaskRef) {
+        if task.is_migrant() {
+            // It has a stack, and is left as any coroutine is, by unwinding.
+            task.mark_cancelled();
+        } else {
+            cancel_task(task, Box::new(Cancelled::default()));
         }
     }
 
@@ -361,15 +371,23 @@ impl Worker {
     pub(crate) fn locals_to_fill(&self) -> Option<&LocalMap> {
         if let Some(task) = self.running()
             && task.is_guest()
-            && task.guest_flags() & LOCAL == 0
+            && !task.is_migrant()
         {
-            self.live.set(self.live.get() + 1);
-            Guests::count(&self.shared.guests.ended);
-            let here = ptr::from_ref(&*self.shared).cast_mut();
-            task.guest().home.store(here, Ordering::Relaxed);
-            task.make_local();
+            self.bind(task);
         }
         self.locals()
+    }
+
+    /// Has the running task, which is polled, stay with this worker from now on.
+    pub(super) fn bind(&self, task: TaskRef) {
+        if task.guest_flags() & LOCAL != 0 {
+            return;
+        }
+        self.live.set(self.live.get() + 1);
+        Guests::count(&self.shared.guests.ended);
+        let here = ptr::from_ref(&*self.shared).cast_mut();
+        task.guest().home.store(here, Ordering::Relaxed);
+        task.make_local();
     }
 
     /// For a worker that is about to sleep: wakes the others if the runtime is closed and tasks have ended that they may have waited for.

@@ -8,7 +8,10 @@ use std::{hint, thread};
 
 use super::Scheduler;
 use super::lock_mutex;
+use super::migrant;
+use super::migrants::Migrants;
 use super::shared::Shared;
+use super::stacks::Stacks;
 use super::watch;
 use super::worker::{Next, Worker};
 use crate::coroutine::task::TaskRef;
@@ -155,7 +158,11 @@ impl Worker {
         {
             let payload = Box::new("the runtime was dropped before the coroutine could start");
             if task.is_guest() {
-                cancel_task(task, payload);
+                if task.is_migrant() {
+                    task.mark_cancelled();
+                } else {
+                    cancel_task(task, payload);
+                }
                 self.poll_guest(task);
                 continue;
             }
@@ -185,6 +192,9 @@ impl Worker {
         self.last_poll.set(now);
         // SAFETY: only this thread uses the pools, it runs on none of their stacks here, and the reference ends at once.
         unsafe { (*self.stacks.get()).trim_surplus(now) };
+        if migrant::exist() {
+            self.shared.scheduler.migrants.trim_surplus(now);
+        }
         self.shared.fire_timers(now);
         // An error here would be one of the reactor's own descriptor, which `Reactor::poll` treats as fatal.
         let _ = self.shared.reactor.poll(Some(Duration::ZERO));
@@ -365,7 +375,10 @@ impl Worker {
         let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
         // SAFETY: only this thread uses the pools, and this reference ends before anything else does.
         let stacks = unsafe { &mut *self.stacks.get() };
-        if !stacks.need_trim() || left.is_some_and(|left| left <= TRIM_AFTER) {
+        let migrants = Some(&self.shared.scheduler.migrants).filter(|_| migrant::exist());
+        let need_trim =
+            |stacks: &mut Stacks| stacks.need_trim() || migrants.is_some_and(Migrants::need_trim);
+        if !need_trim(stacks) || left.is_some_and(|left| left <= TRIM_AFTER) {
             stacks.trim_surplus(now);
             let _ = self.shared.reactor.poll(left);
             return;
@@ -376,9 +389,10 @@ impl Worker {
             && self.shared.bed.is_occupied()
             && !self.something_to_do()
             && deadline.is_none_or(|deadline| Instant::now() < deadline)
-            && stacks.need_trim()
+            && need_trim(stacks)
         {
             stacks.trim();
+            migrants.inspect(|migrants| migrants.trim());
             wait = Duration::ZERO;
         }
     }

@@ -23,6 +23,8 @@ pub(crate) mod guests;
 mod idle;
 mod inbox;
 pub(crate) mod lock;
+pub(crate) mod migrant;
+pub(crate) mod migrants;
 mod next_place;
 mod nudges;
 pub(crate) mod overflow;
@@ -51,6 +53,7 @@ use crate::platform::{self, numa::Placement};
 use crate::reactor::Reactor;
 use crate::runtime::config::Config;
 use crate::time::clock::Clock;
+use migrants::Migrants;
 use shared::Shared;
 use sleepers::Sleepers;
 use spawn_list::SpawnList;
@@ -88,6 +91,8 @@ pub(crate) struct Scheduler {
     injected: SpawnList,
     /// How many async tasks were spawned from outside.
     guests_from_outside: AtomicUsize,
+    /// The migratable coroutines, and their stacks.
+    pub(crate) migrants: Migrants,
     sleepers: Sleepers,
     closed: AtomicBool,
     watch: Watch,
@@ -113,6 +118,7 @@ impl Scheduler {
             clock: Clock::new(config.start_paused),
             generation: platform::fork::generation(),
             placement,
+            migrants: Migrants::new(config.stack_size),
             config,
             workers: (0..room).map(|_| OnceLock::new()).collect(),
             started: AtomicUsize::new(0),
@@ -239,7 +245,7 @@ pub(crate) fn assert_not_polling() {
 
 /// The reactor of the worker that the calling coroutine runs on.
 pub(crate) fn with_reactor<R>(f: impl FnOnce(&Arc<Reactor>) -> R) -> Option<R> {
-    Worker::suspendable().map(|worker| f(&worker.shared().reactor))
+    Worker::of_coroutine().map(|worker| f(&worker.shared().reactor))
 }
 
 /// The reactor that an async task should register a descriptor with: that of the worker which polls it; on any other thread, that of a worker of
@@ -255,16 +261,34 @@ pub(crate) fn reactor_for_task() -> io::Result<Arc<Reactor>> {
     Ok(Arc::clone(&worker.reactor))
 }
 
+/// The caller's worker, for what is to stay on it and may share with the caller what is not `Send`.
+///
+/// # Errors
+/// If there is none, or the caller does not stay with it.
+pub(crate) fn worker_to_stay_with(what: &str) -> io::Result<&'static Worker> {
+    let Some(worker) = Worker::current() else {
+        return Err(io::Error::other(format!(
+            "{what} was called on a plain thread, which has no worker"
+        )));
+    };
+    if worker.running().is_some_and(TaskRef::is_migrant) {
+        return Err(io::Error::other(format!(
+            "{what} was called in a migratable coroutine, which does not stay with its worker"
+        )));
+    }
+    Ok(worker)
+}
+
 /// The pool for blocking calls of the runtime that the calling coroutine belongs to.
 pub(crate) fn blocking_pool() -> Option<&'static BlockingPool> {
     // Alive for as long as the coroutine has not ended, like everything that hangs on a worker.
-    Worker::suspendable().map(|worker| &worker.shared().scheduler.blocking)
+    Worker::of_coroutine().map(|worker| &worker.shared().scheduler.blocking)
 }
 
 /// Does the caller run in a coroutine that may be suspended?
 #[inline(always)]
 pub(crate) fn in_coroutine() -> bool {
-    Worker::suspendable().is_some()
+    Worker::of_coroutine().is_some()
 }
 
 /// To be called before a wait for the kernel: see [`run_queue::RunQueue::prefetch_frames`].
@@ -278,8 +302,13 @@ pub(crate) fn prefetch_frames() {
 /// Called by each operation that did not have to wait: gives way when the coroutine has used up its time slice.
 #[inline(always)]
 pub(crate) fn safepoint() {
-    if let Some(worker) = Worker::suspendable() {
-        worker.safepoint();
+    match Worker::suspendable() {
+        Some(worker) => {
+            worker.safepoint();
+        }
+        None => {
+            Worker::safepoint_of_migrant();
+        }
     }
 }
 

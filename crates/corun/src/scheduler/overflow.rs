@@ -69,8 +69,11 @@ fn report(overflow: &Overflow) {
 
 /// Is this the stack that the coroutine started on?
 fn runs_on(task: TaskRef, overflow: &Overflow) -> bool {
-    let control = task.header().next.load(Ordering::Relaxed);
-    control.addr() == overflow.top.wrapping_sub(size_of::<Control>())
+    let control = match task.migrant() {
+        Some(migrant) => migrant.control.get().addr(),
+        None => task.header().next.load(Ordering::Relaxed).addr(),
+    };
+    control == overflow.top.wrapping_sub(size_of::<Control>())
 }
 
 struct Whose(TaskRef);

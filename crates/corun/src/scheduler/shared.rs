@@ -163,7 +163,7 @@ impl Shared {
     #[inline(always)]
     pub(super) fn is_here(this: *const Shared) -> bool {
         let worker = Worker::of_thread();
-        // SAFETY: a worker that CURRENT names is alive: its thread runs this.
+        // SAFETY: a worker that its thread has noted is alive: its thread runs this.
         !worker.is_null() && unsafe { ptr::eq(Arc::as_ptr(&(*worker).shared), this) }
     }
 
@@ -173,7 +173,7 @@ impl Shared {
     /// As for `schedule`; and the worker must be the calling thread's.
     #[inline(always)]
     pub(super) unsafe fn hand_back(signal: *const Signal) {
-        // SAFETY: the worker that CURRENT names is alive, and so is the signal of a parked coroutine.
+        // SAFETY: the worker that this thread is lives, and so is the signal of a parked coroutine.
         unsafe {
             (*Worker::of_thread())
                 .hand_back
@@ -188,7 +188,7 @@ impl Shared {
     #[inline(always)]
     pub(super) unsafe fn schedule(this: *const Shared, signal: *const Signal) {
         let worker = Worker::of_thread();
-        // SAFETY: a worker that CURRENT names is alive: its thread runs this. A parked coroutine keeps its worker alive.
+        // SAFETY: a worker that its thread has noted is alive: its thread runs this. A parked coroutine keeps its worker alive.
         unsafe {
             if !worker.is_null() && ptr::eq(Arc::as_ptr(&(*worker).shared), this) {
                 (*worker).shared.count_call();

@@ -24,6 +24,9 @@
 //! - The wake-up of an async task is foreign code, which may do anything, and must not run under a lock of ours. So `notify` has two halves:
 //!   `claim`, under the list's lock, and `Wakeup::wake`, after unlocking.
 //!
+//! - A migratable coroutine is woken as an async task is, but once for each wait: by whoever moves the state away from PARKED. `migrant.rs` says why it
+//!   does not matter whether it has switched away by then. Its signals are never sole.
+//!
 //! - A wait that is *open* may be cut short (`interrupt`), by its worker's own thread, while the coroutine is parked: cancellation comes that way.
 //!
 //! Rejected: a waiter block on the heap, counted (an allocation and two counts per wait); a flag in the task (a late
@@ -39,6 +42,7 @@ use std::time::Instant;
 
 use corun_context::raw::Context;
 
+use super::migrant;
 use super::shared::Shared;
 use super::worker::Worker;
 use crate::coroutine::task::TaskRef;
@@ -69,7 +73,7 @@ pub(crate) struct Signal {
     pub(super) context: Cell<Context>,
     /// The control block of the waiting coroutine, while it is parked.
     pub(super) control: Cell<*mut ()>,
-    /// The worker of the waiting coroutine; null for a plain thread and for an async task.
+    /// The worker of the waiting coroutine; null for a plain thread, an async task and a migratable coroutine.
     shared: *const Shared,
     /// Changed by `poll` alone, and read by `claim`: both under the lock of the list.
     outside: UnsafeCell<Outside>,
@@ -82,6 +86,8 @@ enum Outside {
     Nobody,
     Thread(Thread),
     Task(Waker),
+    /// A migratable coroutine. It does not change while the signal lives.
+    Migrant(TaskRef),
 }
 
 /// The right to wake a waiter, and the duty. What it does may be foreign code: not to be called under a lock.
@@ -92,6 +98,8 @@ enum Target {
     /// It has seen, or is going to see, that it need not wait.
     Awake,
     Coroutine(*const Shared, *const Signal),
+    /// It waits, and does not end before this wakes it.
+    Migrant(TaskRef),
     Outside(Outside),
 }
 
@@ -102,6 +110,7 @@ impl Wakeup {
             // SAFETY: the coroutine is parked, or about to be, and this call alone may wake it, so the signal lives until it is
             // scheduled; its worker lives as long as it has unfinished coroutines.
             Target::Coroutine(shared, signal) => unsafe { Shared::schedule(shared, signal) },
+            Target::Migrant(task) => task.wake_by_ref(),
             Target::Awake => {}
             Target::Outside(outside) => outside.wake(),
         }
@@ -110,9 +119,21 @@ impl Wakeup {
 
 impl Outside {
     #[inline(never)]
+    fn current() -> Outside {
+        match Worker::of_migrant().and_then(|worker| Some((worker, worker.running()?))) {
+            Some((worker, task)) => {
+                worker.assert_may_suspend();
+                Outside::Migrant(task)
+            }
+            None => Outside::Thread(thread::current()),
+        }
+    }
+
+    #[inline(never)]
     fn wake(self) {
         match self {
-            Outside::Nobody => {}
+            // That of a migratable coroutine is never taken from its signal.
+            Outside::Nobody | Outside::Migrant(_) => {}
             Outside::Thread(thread) => thread.unpark(),
             Outside::Task(waker) => waker.wake(),
         }
@@ -147,7 +168,7 @@ impl Signal {
                 worker.assert_may_suspend();
                 Signal::with(state, worker.shared(), Outside::Nobody)
             }
-            None => Signal::with(EMPTY, ptr::null(), Outside::Thread(thread::current())),
+            None => Signal::with(EMPTY, ptr::null(), Outside::current()),
         }
     }
 
@@ -187,7 +208,16 @@ impl Signal {
 
     /// Does a plain thread or an async task wait, and no coroutine?
     pub(crate) fn is_outside(&self) -> bool {
-        self.shared.is_null()
+        self.shared.is_null() && self.migrant().is_none()
+    }
+
+    /// The migratable coroutine that waits, if it is one.
+    fn migrant(&self) -> Option<TaskRef> {
+        // SAFETY: this changes for async tasks alone, and then under the lock of whoever looks.
+        match unsafe { &*self.outside.get() } {
+            Outside::Migrant(task) => Some(*task),
+            _ => None,
+        }
     }
 
     pub(crate) fn is_notified(&self) -> bool {
@@ -219,11 +249,17 @@ impl Signal {
         }
         match Worker::suspendable() {
             Some(worker) if !self.shared.is_null() => worker.park(self, open),
-            _ => {
-                while self.state.load(Ordering::Acquire) == PARKED {
-                    thread::park();
-                }
-            }
+            _ => self.wait_outside(open),
+        }
+    }
+
+    #[inline(never)]
+    fn wait_outside(&self, open: bool) {
+        if let Some(task) = self.migrant() {
+            return migrant::wait(self, task, open);
+        }
+        while self.state.load(Ordering::Acquire) == PARKED {
+            thread::park();
         }
     }
 
@@ -272,8 +308,26 @@ impl Signal {
                 }
                 state == NOTIFIED
             }
+            _ if self.migrant().is_some() => self.wait_timed_as_migrant(deadline, open),
             _ => self.wait_thread_until(deadline),
         }
+    }
+
+    /// The timer is one of the worker that the coroutine waits on; who fires it wakes the coroutine to wherever that is done.
+    #[inline(never)]
+    fn wait_timed_as_migrant(&self, deadline: Instant, open: bool) -> bool {
+        if self.is_notified() {
+            return true;
+        }
+        // SAFETY: it stays: see there.
+        let shared = unsafe { &*Worker::shared_of_migrant() };
+        let timer = shared.insert_timer(deadline, self);
+        self.wait_open(open);
+        let state = self.state.load(Ordering::Acquire);
+        if state != EXPIRED {
+            shared.cancel_timer(timer, self);
+        }
+        state == NOTIFIED
     }
 
     /// Is it a coroutine's, made by `sole`?
@@ -340,6 +394,26 @@ impl Signal {
     pub(crate) unsafe fn interrupt_thread(this: *const Signal) {
         // SAFETY: the same contract.
         unsafe { Self::finish(this, CUT) };
+    }
+
+    /// For a migratable coroutine that is about to wait, at its own signal: as if it had been cut short. Returns false if somebody else has ended the
+    /// wait, and so is going to wake it.
+    #[cold]
+    pub(super) fn cut(&self) -> bool {
+        let cut = self
+            .state
+            .compare_exchange(PARKED, CUT, Ordering::AcqRel, Ordering::Acquire);
+        cut.is_ok()
+    }
+
+    /// As `interrupt`, in two halves, for the signal of a migratable coroutine.
+    ///
+    /// # Safety
+    /// The signal must be alive at the call.
+    #[cold]
+    pub(super) unsafe fn claim_cut(this: *const Signal) -> Option<Wakeup> {
+        // SAFETY: the same contract.
+        unsafe { Self::claim_as(this, CUT) }
     }
 
     /// The saved context, for the run queue; none if the waiter stands there already. For the worker's own thread.
@@ -447,13 +521,22 @@ impl Signal {
             // SAFETY: as above.
             return unsafe { Self::claim_outside(this, to) };
         }
-        let parked = Some(Wakeup(Target::Coroutine(shared, this)));
+        let parked = Target::Coroutine(shared, this);
         if state.load(Ordering::Relaxed) == SOLE {
-            return parked;
+            return Some(Wakeup(parked));
         }
+        // SAFETY: alive by contract.
+        unsafe { Self::claim_parked(this, to, parked) }
+    }
+
+    /// For coroutines of both kinds: `parked` is whom to wake if it has parked.
+    #[inline(always)]
+    unsafe fn claim_parked(this: *const Signal, to: u32, parked: Target) -> Option<Wakeup> {
+        // SAFETY: alive by contract until the state leaves EMPTY or PARKED.
+        let state = unsafe { &(*this).state };
         // Release pairs with the acquire in `wait`.
         match state.compare_exchange(PARKED, to, Ordering::AcqRel, Ordering::Acquire) {
-            Ok(_) => parked,
+            Ok(_) => Some(Wakeup(parked)),
             Err(EMPTY) => {
                 match state.compare_exchange(EMPTY, to, Ordering::AcqRel, Ordering::Acquire) {
                     Ok(_) => Some(Wakeup(Target::Awake)),
@@ -467,16 +550,21 @@ impl Signal {
         }
     }
 
-    /// For threads and tasks. They are woken from EMPTY as well: a thread looks again before it sleeps, and one token too many does no harm.
+    /// For migratable coroutines; and for threads and tasks. Those are woken from EMPTY as well: a thread looks again before it sleeps, and one token too many does no harm.
     #[cold]
     unsafe fn claim_outside(this: *const Signal, to: u32) -> Option<Wakeup> {
         // SAFETY: alive by contract.
+        if let Some(task) = unsafe { (*this).migrant() } {
+            // SAFETY: as above.
+            return unsafe { Self::claim_parked(this, to, Target::Migrant(task)) };
+        }
+        // SAFETY: as above.
         let (state, outside) = unsafe { (&(*this).state, (*this).outside.get()) };
         // A thread may run on, and its signal go, the moment that it sees the new state, so its handle is taken before.
         // SAFETY: `outside` does not change under the caller's lock, and that of a thread never does.
         let thread = match unsafe { &*outside } {
             Outside::Thread(thread) => Some(thread.clone()),
-            Outside::Nobody | Outside::Task(_) => None,
+            Outside::Nobody | Outside::Task(_) | Outside::Migrant(_) => None,
         };
         // It parks at most once and does not go back, so that one of the two succeeds unless somebody else decided.
         [EMPTY, PARKED]

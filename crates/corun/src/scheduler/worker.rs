@@ -32,7 +32,7 @@ use super::stacks::{Pooled, Stacks};
 use crate::cancel::Cancelled;
 use crate::coroutine::local_map::LocalMap;
 use crate::coroutine::task::{Control, Header, PLACE_RUNNING, TaskRef};
-use crate::platform::fences;
+use crate::platform::{fences, own};
 
 /// Every so many switches the worker looks at its inbox, its timers and its reactor.
 pub(super) const TICK: u32 = 64;
@@ -52,13 +52,13 @@ const LEAVE: Duration = Duration::from_micros(500);
 /// How many operations that were ready at once a coroutine may do before it gives way.
 pub(super) const BUDGET: u32 = 128;
 
+/// Set in `bars` while the panic hook runs: blocking then blocks the thread.
+const IN_PANIC_HOOK: u8 = 1;
+/// Set in `bars` while a migratable coroutine runs, which suspends in its own way (`migrant.rs`).
+const MIGRANT: u8 = 2;
+
 /// Added to the depth of `no_suspend` calls while an async task is polled.
 const POLLING: u32 = 1 << 31;
-
-thread_local! {
-    /// The worker that this thread is; null on all others.
-    static CURRENT: Cell<*const Worker> = const { Cell::new(ptr::null()) };
-}
 
 pub(crate) struct Worker {
     pub(super) run_queue: RunQueue,
@@ -84,8 +84,8 @@ pub(crate) struct Worker {
     pub(crate) levels: Cell<usize>,
     /// The runtime is shutting down and its time is over: async tasks are cancelled instead of being polled.
     pub(super) forsakes_guests: Cell<bool>,
-    /// Set while the panic hook runs: blocking then blocks the thread.
-    in_panic_hook: Cell<bool>,
+    /// What keeps the running code from suspending as a pinned coroutine does: [`IN_PANIC_HOOK`], [`MIGRANT`]. Zero nearly always.
+    bars: Cell<u8>,
     /// The next coroutine id of the block that this worker drew, and how many are left.
     ids: Cell<(u64, u32)>,
     pub(super) last_poll: Cell<Instant>,
@@ -134,7 +134,7 @@ impl Worker {
             guests: Polls::new(),
             levels: Cell::new(0),
             forsakes_guests: Cell::new(false),
-            in_panic_hook: Cell::new(false),
+            bars: Cell::new(0),
             ids: Cell::new((0, 0)),
             last_poll: Cell::new(Instant::now()),
             last_timer: Cell::new(Instant::now()),
@@ -148,10 +148,10 @@ impl Worker {
         }
     }
 
-    /// The worker that this thread is; null on all others.
+    /// The worker that this thread is; null on all others. Nobody keeps where that is noted: see `platform/own.rs`.
     #[inline(always)]
     pub(super) fn of_thread() -> *const Worker {
-        CURRENT.get()
+        own::worker().cast()
     }
 
     /// The worker that this thread is, whether or not it runs a coroutine just now.
@@ -160,21 +160,44 @@ impl Worker {
     /// idle context. It must not be kept by anything else.
     #[inline(always)]
     pub(crate) fn current() -> Option<&'static Worker> {
-        // SAFETY: CURRENT is set for exactly the time that the worker exists on this thread; see `enter_thread`.
-        unsafe { CURRENT.get().as_ref() }
+        // SAFETY: it is noted for exactly the time that the worker exists on this thread; see `enter_thread`.
+        unsafe { Worker::of_thread().as_ref() }
     }
 
-    /// The worker, if the caller is a coroutine that may be suspended. Elsewhere, waiting means to block the thread.
+    /// The worker, if the caller is a pinned coroutine that may be suspended. Elsewhere, waiting means to block the thread, unless the caller is
+    /// migratable: then it means to leave it (`migrant.rs`).
     #[inline(always)]
     pub(crate) fn suspendable() -> Option<&'static Worker> {
         let worker = Worker::current()?;
-        (!worker.seat.current.load(Ordering::Relaxed).is_null() && !worker.in_panic_hook.get())
+        (!worker.seat.current.load(Ordering::Relaxed).is_null() && worker.bars.get() == 0)
             .then_some(worker)
+    }
+
+    /// As `suspendable`, for a coroutine of either kind. After a suspension it may be another worker.
+    #[inline(always)]
+    pub(crate) fn of_coroutine() -> Option<&'static Worker> {
+        let worker = Worker::current()?;
+        (!worker.seat.current.load(Ordering::Relaxed).is_null()
+            && worker.bars.get() & IN_PANIC_HOOK == 0)
+            .then_some(worker)
+    }
+
+    /// The worker, if the caller is a migratable coroutine that may be suspended; until it is.
+    #[inline]
+    pub(crate) fn of_migrant() -> Option<&'static Worker> {
+        Worker::current().filter(|worker| worker.bars.get() == MIGRANT)
+    }
+
+    /// Does a migratable coroutine run?
+    pub(super) fn set_migrant_runs(&self, on: bool) {
+        self.bars.set(if on { MIGRANT } else { 0 });
     }
 
     /// Makes this thread the worker, or, with null, no worker; returns what it was.
     pub(crate) fn enter_thread(worker: *const Worker) -> *const Worker {
-        CURRENT.replace(worker)
+        let before = Worker::of_thread();
+        own::set_worker(worker.cast());
+        before
     }
 
     #[inline(always)]
@@ -216,10 +239,13 @@ impl Worker {
         }
     }
 
-    /// The control block of the running coroutine; an async task has none.
+    /// The control block of the running coroutine; an async task has none. It stays where it is when the coroutine changes threads.
     #[inline]
     pub(crate) fn control(&self) -> Option<&Control> {
-        let task = self.running().filter(|task| !task.is_guest())?;
+        let task = self.running()?;
+        if task.is_guest() {
+            return self.control_of_migrant();
+        }
         let control = task.header().next.load(Ordering::Relaxed).cast::<Control>();
         // SAFETY: a started coroutine's `next` is its control block, which lives until it has ended.
         Some(unsafe { &*control })
@@ -233,10 +259,16 @@ impl Worker {
         }
     }
 
+    /// Is the caller outside of `no_suspend`?
+    #[inline]
+    pub(super) fn may_suspend(&self) -> bool {
+        self.no_suspend.get() == 0
+    }
+
     /// Panics in the poll of an async task, where nothing can suspend.
     #[inline(always)]
     pub(crate) fn assert_not_polling(&self) {
-        if self.is_polling() && !self.in_panic_hook.get() {
+        if self.is_polling() && self.bars.get() & IN_PANIC_HOOK == 0 {
             suspended_where_it_must_not(POLLING);
         }
     }
@@ -259,7 +291,10 @@ impl Worker {
     }
 
     pub(crate) fn set_in_panic_hook(&self, on: bool) -> bool {
-        self.in_panic_hook.replace(on)
+        let before = self.bars.get();
+        self.bars
+            .set(before & !IN_PANIC_HOOK | (u8::from(on) * IN_PANIC_HOOK));
+        before & IN_PANIC_HOOK != 0
     }
 
     pub(crate) fn next_id(&self) -> u64 {
@@ -326,7 +361,7 @@ impl Worker {
         self.budget.set(BUDGET);
         let overdue = self.shared.overdue.swap(0, Ordering::Relaxed) != 0;
         // Giving way is a service to others, not a must.
-        if self.no_suspend.get() != 0 || self.in_panic_hook.get() {
+        if self.no_suspend.get() != 0 || self.bars.get() & IN_PANIC_HOOK != 0 {
             return;
         }
         if overdue {
@@ -579,6 +614,17 @@ fn suspended_where_it_must_not(no_suspend: u32) -> ! {
     );
 }
 
+#[inline(always)]
+pub(super) fn control_block(task: TaskRef, stack: Option<Pooled>) -> Control {
+    Control {
+        task: Cell::new(Some(task)),
+        stack: Cell::new(stack),
+        locals: LocalMap::new(),
+        innermost: Cell::new(ptr::null()),
+        callbacks: Cell::new(ptr::null()),
+    }
+}
+
 /// Puts the control block at the top of a stack, and below it a context that runs `task`.
 ///
 /// # Safety
@@ -589,13 +635,7 @@ unsafe fn furnish(stack: Pooled, task: TaskRef) -> (Context, usize) {
     // the block and what `prepare` writes.
     unsafe {
         let control = stack.top().cast::<Control>().sub(1);
-        control.write(Control {
-            task: Cell::new(Some(task)),
-            stack: Cell::new(Some(stack)),
-            locals: LocalMap::new(),
-            innermost: Cell::new(ptr::null()),
-            callbacks: Cell::new(ptr::null()),
-        });
+        control.write(control_block(task, Some(stack)));
         (
             raw::prepare(control.cast(), entry),
             control.expose_provenance(),

@@ -1,17 +1,15 @@
 //! Telling the threads apart, for a load instead of a call.
 
+use crate::platform::own;
 use crate::scheduler::worker::Worker;
 
-thread_local! {
-    /// Only its address matters.
-    static PLACE: u64 = const { 0 };
-}
-
-/// A number that no other living thread has, larger than 0 and even. A thread that has it from one that has ended comes after that one: whoever
+/// A number that no other living thread has, larger than 3 and even. A thread that has it from one that has ended comes after that one: whoever
 /// gives memory out again sees to it. So to the locks the two are one thread.
+///
+/// A migratable coroutine counts as a thread of its own, with the address of its block for a number. So it can hold a lock while it changes threads.
 #[inline(always)]
 pub(super) fn thread() -> usize {
-    PLACE.with(|place| std::ptr::from_ref(place).addr())
+    own::place()
 }
 
 /// A number that no other living coroutine or thread has: whose code this is.

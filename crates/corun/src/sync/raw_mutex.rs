@@ -22,7 +22,8 @@
 //!   the waiter. If the owner is on the waiter's own thread, no fence is needed: it cannot go on before the waiter is parked.
 //! - One that was woken is responsible for the queue (`in_flight`) until it has the mutex, and so an unlock of its own before it, or is
 //!   linked again.
-//! - Only the owner's thread unlocks, as guards are not `Send`. (So migratable coroutines must not hold one while they migrate.)
+//! - Only the owner's thread unlocks, as guards are not `Send`. A migratable coroutine counts as a thread of its own (`place.rs`), so it may hold one
+//!   while it changes threads: what it has written before, its next worker sees, as to be put in line and to be taken from there orders the two.
 //!
 //! # Home
 //! Most mutexes are used by one thread for long, or for ever: those of coroutines that share a worker above all. A mutex that one thread has locked

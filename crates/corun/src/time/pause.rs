@@ -17,7 +17,7 @@ pub(super) fn now_of_caller(real: Instant) -> Instant {
 
 #[track_caller]
 fn scheduler() -> &'static Scheduler {
-    match Worker::suspendable() {
+    match Worker::of_coroutine() {
         Some(worker) => &worker.shared().scheduler,
         None => panic!("a clock is paused by a coroutine of its runtime"),
     }

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 pub enum Place {
     Thread,
     Coroutine,
+    /// A coroutine that may change threads. The bodies keep nothing of their thread across a suspension.
+    Migratable,
 }
 
 pub enum Task<T> {
@@ -25,6 +27,8 @@ impl Place {
         match self {
             Place::Thread => Task::Thread(std::thread::spawn(body)),
             Place::Coroutine => Task::Coroutine(corun::spawn(body)),
+            // SAFETY: the bodies of the tests that use this keep nothing of their thread.
+            Place::Migratable => Task::Coroutine(unsafe { corun::spawn_migratable(body) }),
         }
     }
 }
@@ -46,12 +50,17 @@ impl<T> Task<T> {
     }
 }
 
-/// Runs the body on a plain thread, and in a coroutine on runtimes with 1, 2 and 8 workers.
+/// Runs the body on a plain thread, and in a coroutine, and in one that may change threads, on runtimes with 1, 2 and 8 workers.
 pub fn everywhere(body: impl Fn(Place) + Send + Sync + Copy + 'static) {
     body(Place::Thread);
     for workers in [1, 2, 8] {
         let runtime = corun::Runtime::builder().workers(workers).build().unwrap();
         runtime.block_on(move || body(Place::Coroutine));
+        runtime.block_on(move || {
+            Place::Migratable
+                .spawn(move || body(Place::Migratable))
+                .join()
+        });
     }
 }
 

@@ -4,6 +4,8 @@
 pub mod inbox;
 #[path = "../../../src/scheduler/lock.rs"]
 pub mod lock;
+#[path = "../../../src/scheduler/migrant.rs"]
+pub mod migrant;
 #[path = "../../../src/scheduler/next_place.rs"]
 pub mod next_place;
 #[path = "../../../src/scheduler/signal.rs"]
@@ -105,6 +107,7 @@ pub mod stacks {
 }
 
 mod lists;
+mod migration;
 mod next;
 mod pause;
 mod sleep;

@@ -2,6 +2,7 @@
 //! does until the inbox, or the thread itself, has continued it.
 
 use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 use std::time::Instant;
 
@@ -10,11 +11,32 @@ use crate::checker::thread::{self, Thread};
 use corun_context::raw::Context;
 
 use super::inbox::Inbox;
+use super::migrant::Wish;
 use super::signal::Signal;
 use super::sleepers::{Bed, Sleepers};
 use crate::coroutine::Coroutine;
 use crate::coroutine::task::TaskRef;
 use crate::primitive::atomic::{AtomicU32, Ordering};
+
+crate::checker::thread_local! {
+    /// The migratable coroutine that the thread runs.
+    static RUNNING: Cell<Option<TaskRef>> = Cell::new(None);
+}
+
+/// What `leave` unwinds with.
+struct Left;
+
+/// Runs `f` as the migratable coroutine. `None` if it has switched away.
+pub fn as_migrant<T>(task: TaskRef, f: impl FnOnce() -> T) -> Option<T> {
+    RUNNING.with(|running| running.set(Some(task)));
+    let result = catch_unwind(AssertUnwindSafe(f));
+    RUNNING.with(|running| running.set(None));
+    match result {
+        Ok(value) => Some(value),
+        Err(payload) if payload.is::<Left>() => None,
+        Err(payload) => resume_unwind(payload),
+    }
+}
 
 crate::checker::thread_local! {
     static CURRENT: Cell<*const Worker> = Cell::new(ptr::null());
@@ -117,6 +139,34 @@ impl Worker {
     }
 
     pub fn assert_may_suspend(&self) {}
+
+    /// The worker, in code that `as_migrant` runs.
+    pub fn of_migrant() -> Option<&'static Worker> {
+        struct Any(Worker);
+        // SAFETY: nothing in it is used.
+        unsafe impl Sync for Any {}
+        static ANY: Any = Any(Worker {
+            shared: ptr::null(),
+            continued: Cell::new(None),
+            interrupts: Cell::new(false),
+        });
+        RUNNING.with(Cell::get).map(|_| &ANY.0)
+    }
+
+    pub fn running(&self) -> Option<TaskRef> {
+        RUNNING.with(Cell::get)
+    }
+
+    /// The stand-in for the switch away from a migratable coroutine: unwinds to `as_migrant`. The part of the wait that comes after the
+    /// switch is for the model to do, when the coroutine is polled again.
+    pub fn leave(wish: Wish) {
+        assert_eq!(wish, Wish::Wait);
+        resume_unwind(Box::new(Left));
+    }
+
+    pub fn shared_of_migrant() -> *const Shared {
+        unreachable!("no model has a migratable coroutine that waits with a deadline");
+    }
 
     pub fn leave_seat(_: TaskRef) {}
 

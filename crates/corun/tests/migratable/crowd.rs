@@ -1,0 +1,53 @@
+//! Many at once.
+
+use corun::channel::{bounded, unbounded};
+
+use crate::{runtime, spawn};
+
+#[test]
+fn a_hundred_thousand_wait_at_once() {
+    const COUNT: usize = 100_000;
+    for workers in [1, 2] {
+        runtime(workers).block_on(|| {
+            let (gate, closed) = bounded::<()>(0);
+            let (here, arrivals) = unbounded();
+            let all: Vec<_> = (0..COUNT)
+                .map(|n| {
+                    let (closed, here) = (closed.clone(), here.clone());
+                    spawn(move || {
+                        here.send(()).unwrap();
+                        closed.recv().unwrap_err();
+                        n
+                    })
+                })
+                .collect();
+            drop(here);
+            assert_eq!(arrivals.iter().take(COUNT).count(), COUNT);
+            drop(gate);
+            let sum: usize = all.into_iter().map(|one| one.join().unwrap()).sum();
+            assert_eq!(sum, COUNT * (COUNT - 1) / 2);
+        });
+    }
+}
+
+#[test]
+fn stacks_are_used_again() {
+    for workers in [1, 8] {
+        runtime(workers).block_on(|| {
+            for round in 0..200 {
+                let all: Vec<_> = (0..100)
+                    .map(|n| {
+                        spawn(move || {
+                            let deep = [n as u8; 4096];
+                            corun::yield_now();
+                            deep.iter().map(|&n| usize::from(n)).sum::<usize>()
+                        })
+                    })
+                    .collect();
+                for (n, one) in all.into_iter().enumerate() {
+                    assert_eq!(one.join().unwrap(), n * 4096, "in round {round}");
+                }
+            }
+        });
+    }
+}
