@@ -20,7 +20,7 @@ use crate::call::{Patience, call, duration, required, sized, write, write_if};
 use crate::cell::Slot;
 use crate::failure::{Failure, Outcome};
 use crate::runtime::{self, corun_runtime};
-use crate::status::{self, Status};
+use crate::status::Status;
 use crate::table::{self, Kind, Object};
 use crate::value::{Data, Pointer};
 
@@ -324,10 +324,7 @@ pub unsafe extern "C" fn corun_wait_descriptor(
     call(|| {
         check_descriptor(descriptor, events)?;
         let outcome = ready(descriptor, events, Patience::of(timeout));
-        let now = outcome.map_err(|failure| match failure.status {
-            status::ERR_WOULD_BLOCK => Failure::ordinary(status::ERR_TIMEDOUT),
-            _ => failure,
-        })?;
+        let now = outcome.map_err(Failure::timed)?;
         // SAFETY: NULL, or the caller's.
         unsafe { write_if(found, now) };
         Ok(())

@@ -7,12 +7,19 @@ use std::io;
 
 use crate::status::{self, Status};
 
-/// Why a call fails.
+/// Why a call fails. Small, since it is what nearly every function may return.
 #[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) status: Status,
+pub(crate) enum Failure {
+    /// What happens all the time, and needs no words.
+    Ordinary(Status),
+    /// With a message for `corun_last_error_message`.
+    Worded(Box<Words>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Words {
+    status: Status,
     os: i32,
-    /// Empty for what is ordinary, and leaves no message.
     message: Cow<'static, str>,
 }
 
@@ -20,54 +27,84 @@ pub(crate) struct Failure {
 pub(crate) type Outcome<T = ()> = Result<T, Failure>;
 
 impl Failure {
-    /// With a message for `corun_last_error_message`.
+    #[cold]
     pub(crate) fn new(status: Status, message: impl Into<Cow<'static, str>>) -> Failure {
-        Failure {
+        Failure::Worded(Box::new(Words {
             status,
             os: 0,
             message: message.into(),
-        }
+        }))
     }
 
-    /// For what happens all the time, and needs no words.
     pub(crate) const fn ordinary(status: Status) -> Failure {
-        Failure {
-            status,
-            os: 0,
-            message: Cow::Borrowed(""),
-        }
+        Failure::Ordinary(status)
     }
 
+    #[cold]
     pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> Failure {
         Failure::new(status::ERR_INVALID, message)
     }
 
+    #[cold]
     pub(crate) fn state(message: impl Into<Cow<'static, str>>) -> Failure {
         Failure::new(status::ERR_STATE, message)
     }
 
+    #[cold]
     pub(crate) fn cancelled() -> Failure {
         Failure::new(status::ERR_CANCELLED, "the caller was cancelled")
     }
 
-    /// Keeps the failure for the caller to ask about.
-    pub(crate) fn record(self) -> Status {
-        let status = self.status;
-        if !self.message.is_empty() {
-            // While a coroutine's locals are destroyed nobody can ask.
-            let _ = LAST.try_with(|last| {
-                *last.borrow_mut() = Last {
-                    status,
-                    os: self.os,
-                    message: c_string(&self.message),
-                };
-            });
+    pub(crate) fn status(&self) -> Status {
+        match self {
+            Failure::Ordinary(status) => *status,
+            Failure::Worded(words) => words.status,
         }
-        status
+    }
+
+    /// The same words for another status.
+    pub(crate) fn with_status(mut self, status: Status) -> Failure {
+        match &mut self {
+            Failure::Ordinary(old) => *old = status,
+            Failure::Worded(words) => words.status = status,
+        }
+        self
+    }
+
+    /// A wait without any time is out of time.
+    pub(crate) fn timed(self) -> Failure {
+        match self.status() {
+            status::ERR_WOULD_BLOCK => Failure::ordinary(status::ERR_TIMEDOUT),
+            _ => self,
+        }
+    }
+
+    /// Keeps the failure for the caller to ask about.
+    #[inline]
+    pub(crate) fn record(self) -> Status {
+        match self {
+            Failure::Ordinary(status) => status,
+            Failure::Worded(words) => keep(*words),
+        }
     }
 }
 
+#[cold]
+#[inline(never)]
+fn keep(words: Words) -> Status {
+    // While a coroutine's locals are destroyed nobody can ask.
+    let _ = LAST.try_with(|last| {
+        *last.borrow_mut() = Last {
+            status: words.status,
+            os: words.os,
+            message: c_string(&words.message),
+        };
+    });
+    words.status
+}
+
 impl From<io::Error> for Failure {
+    #[cold]
     fn from(error: io::Error) -> Failure {
         let status = match error.kind() {
             io::ErrorKind::InvalidInput => status::ERR_INVALID,
@@ -76,11 +113,11 @@ impl From<io::Error> for Failure {
             _ if error.raw_os_error().is_some() => status::ERR_SYSTEM,
             _ => status::ERR_SHUTDOWN,
         };
-        Failure {
+        Failure::Worded(Box::new(Words {
             status,
             os: error.raw_os_error().unwrap_or(0),
             message: error.to_string().into(),
-        }
+        }))
     }
 }
 

@@ -344,7 +344,7 @@ pub(crate) fn told(outcome: Seen<'_>) -> (Status, Pointer, i32) {
     match outcome {
         Ok(value) => match value.get() {
             Ok(value) => (status::OK, value, 0),
-            Err(failure) => (failure.status, ptr::null_mut(), 0),
+            Err(failure) => (failure.status(), ptr::null_mut(), 0),
         },
         Err(rejected) => {
             let code = match rejected {

@@ -67,7 +67,24 @@ pub(crate) fn take() -> Option<(u32, &'static Slot)> {
 
 /// Gives one back. Never inlined: see `cell.rs`.
 #[inline(never)]
-pub(crate) fn put(index: u32) {
+pub(crate) fn put(slot: &'static Slot) {
+    put_index(index_of(slot));
+}
+
+/// The number of a slot, by the segment that its address is in.
+fn index_of(slot: &'static Slot) -> u32 {
+    let address = ptr::from_ref(slot).addr();
+    for (segment, first) in SEGMENT.iter().enumerate() {
+        let first = first.load(Ordering::Acquire).addr();
+        let offset = address.wrapping_sub(first) / size_of::<Slot>();
+        if first != 0 && address >= first && offset < FIRST << segment {
+            return ((FIRST << segment) - FIRST + offset) as u32;
+        }
+    }
+    unreachable!("a slot lies in a segment");
+}
+
+fn put_index(index: u32) {
     let mut mine = lock(&SHARD[shard() % SHARDS].0);
     mine.push(index);
     if mine.len() > MOST {
@@ -122,6 +139,11 @@ mod tests {
     #[test]
     fn places_follow_each_other() {
         let mut expected = (0, 0);
+        let taken: Vec<_> = (0..5_000).map(|_| take().expect("a slot")).collect();
+        for (index, slot) in taken {
+            assert_eq!(index_of(slot), index);
+            put(slot);
+        }
         for index in 0..20_000 {
             assert_eq!(place(index), expected, "{index}");
             expected.1 += 1;
@@ -140,7 +162,7 @@ mod tests {
         let before = lock(&COMMON).made;
         for _ in 0..20 {
             let taken: Vec<u32> = (0..5_000).map(|_| take().expect("a slot").0).collect();
-            std::thread::spawn(move || taken.into_iter().for_each(put))
+            std::thread::spawn(move || taken.into_iter().for_each(put_index))
                 .join()
                 .expect("no panic");
         }

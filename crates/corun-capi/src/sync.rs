@@ -78,10 +78,7 @@ fn acquire(semaphore: &Semaphore, patience: Patience) -> Outcome {
 }
 
 fn timed(outcome: Outcome) -> Outcome {
-    outcome.map_err(|failure| match failure.status {
-        status::ERR_WOULD_BLOCK => Failure::ordinary(status::ERR_TIMEDOUT),
-        _ => failure,
-    })
+    outcome.map_err(Failure::timed)
 }
 
 fn lock(mutex: *mut corun_mutex, patience: Patience) -> Outcome {

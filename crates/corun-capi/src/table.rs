@@ -15,8 +15,9 @@
 //!
 //! Tests: below, and `tests/handles.rs`.
 
+use std::marker::PhantomData;
 use std::ops::Deref;
-use std::ptr::{self, NonNull};
+use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
 
 use crate::failure::{Failure, Outcome};
@@ -128,8 +129,7 @@ fn released<T: Object>() -> Failure {
 /// A call that is inside of an object, which so stays.
 pub(crate) struct Visit<T: Object> {
     slot: &'static Slot,
-    index: u32,
-    object: NonNull<T>,
+    of: PhantomData<*const T>,
 }
 
 // SAFETY: it is a shared reference to a `T`, which is `Sync`, and whoever is last drops it, which is `Send`.
@@ -185,15 +185,8 @@ fn change<T: Object, H>(
             .compare_exchange_weak(state, next, Ordering::AcqRel, Ordering::Relaxed)
         {
             Ok(_) => {
-                let object = slot.object.load(Ordering::Relaxed).cast();
-                // SAFETY: `insert` has put it there, and it stays while there is an owner or visitor.
-                let object = unsafe { NonNull::new_unchecked(object) };
-                let visit = Visit {
-                    slot,
-                    index: number.index,
-                    object,
-                };
-                return Ok((visit, next));
+                let of = PhantomData;
+                return Ok((Visit { slot, of }, next));
             }
             Err(found) => state = found,
         }
@@ -240,8 +233,8 @@ impl<T: Object> Deref for Visit<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: see `change`.
-        unsafe { self.object.as_ref() }
+        // SAFETY: `insert` has put it there, and it stays while there is an owner or visitor.
+        unsafe { &*self.slot.object.load(Ordering::Relaxed).cast() }
     }
 }
 
@@ -263,13 +256,13 @@ impl<T: Object> Visit<T> {
         // Pairs with the releases of the others.
         fence(Ordering::Acquire);
         // SAFETY: `insert` has made it by `Box::into_raw`; nobody can come in any more, and this was the last to leave.
-        drop(unsafe { Box::from_raw(self.object.as_ptr()) });
+        drop(unsafe { Box::<T>::from_raw(self.slot.object.load(Ordering::Relaxed).cast()) });
         let generation = state / GENERATION;
         if generation < LAST_GENERATION {
             self.slot
                 .state
                 .store((generation + 1) * GENERATION, Ordering::Relaxed);
-            slots::put(self.index);
+            slots::put(self.slot);
         }
     }
 }
@@ -310,7 +303,7 @@ mod tests {
     }
 
     fn refused<T: Object>(handle: *mut ()) -> bool {
-        visit::<T, ()>(handle).is_err_and(|failure| failure.status == status::ERR_HANDLE)
+        visit::<T, ()>(handle).is_err_and(|failure| failure.status() == status::ERR_HANDLE)
     }
 
     #[test]

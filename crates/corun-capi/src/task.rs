@@ -226,7 +226,8 @@ impl Task {
         }
         match self.coroutine.get() {
             None if self.is_unstarted() => CREATED,
-            // It is being spawned.
+            // It runs, but whoever has spawned it has not noted that yet.
+            None if self.is_current() => RUNNING,
             None => READY,
             Some(coroutine) => match coroutine.coroutine().state() {
                 corun::State::Ready => READY,
@@ -277,7 +278,7 @@ pub(crate) unsafe fn join(task: &Task, patience: Patience, result: *mut Pointer)
         Err(rejected @ Rejected::Error(refusal)) => {
             let mut failure = promised::failure(rejected);
             if refusal.why == Why::Failed {
-                failure.status = status::ERR_FAILED;
+                failure = failure.with_status(status::ERR_FAILED);
             }
             (&refusal.value, Some(failure))
         }
@@ -398,12 +399,9 @@ pub unsafe extern "C" fn corun_task_join_timeout(
         let joined = visit(task)?;
         // SAFETY: the contract of this function.
         let outcome = unsafe { join(&joined.0, Patience::of(timeout), result) };
-        let outcome = outcome.map_err(|failure| match failure.status {
-            status::ERR_WOULD_BLOCK => Failure::ordinary(status::ERR_TIMEDOUT),
-            _ => failure,
-        });
+        let outcome = outcome.map_err(Failure::timed);
         let stays = outcome.as_ref().is_err_and(|failure| {
-            let status = failure.status;
+            let status = failure.status();
             [
                 status::ERR_TIMEDOUT,
                 status::ERR_DEADLOCK,
