@@ -101,7 +101,7 @@ impl Notifier {
     /// processor need not care, since the interrupt has ended that wait; another processor has to interrupt the executor's.
     /// When the executor is gone, nothing happens.
     pub fn notify(&self) -> bool {
-        self.node.notify()
+        Node::notify(&self.node)
     }
 }
 

@@ -33,7 +33,7 @@ use crate::wait::WaitQueue;
 /// processor finds its own. Processors have executors of their own, which talk through [`Notifier`](crate::Notifier)s.
 ///
 /// When the last handle goes, coroutines that were never started are dropped; the stacks of those that have not ended are leaked, since
-/// nothing can unwind them.
+/// nothing can unwind them. Handles that coroutines have captured count: run an executor to its end.
 ///
 /// # Examples
 /// ```
@@ -67,7 +67,7 @@ pub struct Executor {
     shared: Rc<Shared>,
 }
 
-struct Shared {
+pub(crate) struct Shared {
     machine: Box<dyn Machine>,
     ready: RefCell<VecDeque<Rc<Task>>>,
     timers: RefCell<Timers>,
@@ -110,13 +110,17 @@ impl Executor {
     {
         let shared = &self.shared;
         let id = Id::new(shared.spawned.get() + 1);
-        let packet = Rc::new(Packet::new(self));
+        let packet = Rc::new(Packet::new(Rc::downgrade(shared)));
         let theirs = Rc::clone(&packet);
         let task = Task::new(id, stack, move || theirs.fill(f));
         shared.spawned.set(id.get());
         shared.unfinished.set(shared.unfinished.get() + 1);
         self.make_ready(task);
         JoinHandle::new(id, packet)
+    }
+
+    pub(crate) fn upgrade(shared: &Weak<Shared>) -> Option<Executor> {
+        shared.upgrade().map(|shared| Executor { shared })
     }
 
     /// Lets every coroutine that is ready run before this one goes on.
@@ -236,7 +240,7 @@ impl Executor {
         loop {
             let due = self.shared.timers.borrow_mut().pop_due(now);
             let Some(task) = due else { break };
-            self.wake(task, Woken::TimedOut);
+            self.wake(&task, Woken::TimedOut);
         }
     }
 
@@ -290,10 +294,10 @@ impl Executor {
     }
 
     /// Returns false if the task was woken already since it began to wait.
-    pub(crate) fn wake(&self, task: Rc<Task>, why: Woken) -> bool {
+    pub(crate) fn wake(&self, task: &Rc<Task>, why: Woken) -> bool {
         let first = task.set_woken(why);
         if first {
-            self.make_ready(task);
+            self.make_ready(Rc::clone(task));
         }
         first
     }

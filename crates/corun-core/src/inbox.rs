@@ -70,9 +70,11 @@ impl Inbox {
         let mut first = ptr::null_mut::<Node>();
         while !node.is_null() {
             // SAFETY: by invariant 2 the node is alive; by invariant 1 its `next` is ours.
-            let next = unsafe { (*node).next.swap(first, Ordering::Relaxed) };
+            let next = unsafe { &(*node).next };
+            let before = next.load(Ordering::Relaxed);
+            next.store(first, Ordering::Relaxed);
             first = node;
-            node = next;
+            node = before;
         }
         while !first.is_null() {
             // SAFETY: by invariant 2 the stack had one count of it, which is taken over.
@@ -96,11 +98,11 @@ impl Node {
     }
 
     /// Counts a notification. Returns whether the inbox was empty before it, so that its executor may be waiting.
-    pub(crate) fn notify(self: &Arc<Node>) -> bool {
-        let mut count = self.count.load(Ordering::Relaxed);
+    pub(crate) fn notify(node: &Arc<Node>) -> bool {
+        let mut count = node.count.load(Ordering::Relaxed);
         // A count that is full stays so.
         while count < u32::MAX {
-            match self.count.compare_exchange_weak(
+            match node.count.compare_exchange_weak(
                 count,
                 count + 1,
                 Ordering::Release,
@@ -111,27 +113,25 @@ impl Node {
             }
         }
         // Releases the count to whoever clears it, and acquires `next` from whoever cleared it last.
-        if self.queued.swap(true, Ordering::AcqRel) {
+        if node.queued.swap(true, Ordering::AcqRel) {
             return false;
         }
-        let mut last = self.inbox.last.load(Ordering::Relaxed);
-        if last == CLOSED {
-            return false;
-        }
-        let node = Arc::into_raw(Arc::clone(self)).cast_mut();
+        let pushed = Arc::into_raw(Arc::clone(node)).cast_mut();
+        // Most often the inbox is empty.
+        let mut last = ptr::null_mut();
         loop {
-            self.next.store(last, Ordering::Relaxed);
+            node.next.store(last, Ordering::Relaxed);
             // Releases `next` to the acquiring swap in `take`.
-            match self.inbox.last.compare_exchange_weak(
+            match node.inbox.last.compare_exchange_weak(
                 last,
-                node,
+                pushed,
                 Ordering::Release,
                 Ordering::Relaxed,
             ) {
                 Ok(_) => return last.is_null(),
                 Err(now) if now == CLOSED => {
-                    // SAFETY: from `into_raw`, and not pushed. This is not the last count, since `self` is one.
-                    drop(unsafe { Arc::from_raw(node.cast_const()) });
+                    // SAFETY: from `into_raw`, and not pushed. This is not the last count, since `node` is one.
+                    drop(unsafe { Arc::from_raw(pushed.cast_const()) });
                     return false;
                 }
                 Err(now) => last = now,

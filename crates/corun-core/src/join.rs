@@ -1,13 +1,13 @@
 //! What becomes of a coroutine, for whoever wants to know.
 
-use alloc::rc::Rc;
+use alloc::rc::{Rc, Weak};
 use core::cell::{Cell, RefCell};
 use core::fmt;
 use core::time::Duration;
 
-use crate::executor::Executor;
+use crate::executor::{Executor, Shared};
 use crate::task::Id;
-use crate::wait::WaitQueue;
+use crate::wait::Line;
 
 /// Waits for the end of a coroutine. Dropping it lets the coroutine go on by itself.
 pub struct JoinHandle<T> {
@@ -19,28 +19,41 @@ pub struct JoinHandle<T> {
 pub(crate) struct Packet<T> {
     finished: Cell<bool>,
     result: RefCell<Option<T>>,
-    joining: WaitQueue,
+    joining: Line,
+    /// An unstarted coroutine, which holds this, must not keep alive the executor that holds it.
+    executor: Weak<Shared>,
 }
 
 impl<T> Packet<T> {
-    pub(crate) fn new(executor: &Executor) -> Packet<T> {
+    pub(crate) fn new(executor: Weak<Shared>) -> Packet<T> {
         Packet {
             finished: Cell::new(false),
             result: RefCell::new(None),
-            joining: WaitQueue::new(executor),
+            joining: Line::default(),
+            executor,
         }
+    }
+
+    /// # Panics
+    /// If the coroutine whose end is waited for has gone with its executor.
+    fn wait(&self, deadline: Option<Duration>) -> bool {
+        let executor = Executor::upgrade(&self.executor)
+            .expect("a coroutine was joined that has gone with its executor");
+        self.joining.wait(&executor, deadline)
     }
 
     /// Puts the result there, and calls up who waits for it; also if the end is a panic, and there is no result.
     pub(crate) fn fill(&self, f: impl FnOnce() -> T) {
-        struct Finish<'a>(&'a Cell<bool>, &'a WaitQueue);
-        impl Drop for Finish<'_> {
+        struct Finish<'a, T>(&'a Packet<T>);
+        impl<T> Drop for Finish<'_, T> {
             fn drop(&mut self) {
-                self.0.set(true);
-                self.1.notify_all();
+                self.0.finished.set(true);
+                if let Some(executor) = Executor::upgrade(&self.0.executor) {
+                    self.0.joining.notify_all(&executor);
+                }
             }
         }
-        let _finish = Finish(&self.finished, &self.joining);
+        let _finish = Finish(self);
         let result = f();
         *self.result.borrow_mut() = Some(result);
     }
@@ -67,7 +80,7 @@ impl<T> JoinHandle<T> {
     /// If the coroutine has not ended and this is called outside of the coroutines of its executor; and, where panics unwind, if it has panicked.
     pub fn join(self) -> T {
         while !self.is_finished() {
-            self.packet.joining.wait();
+            self.packet.wait(None);
         }
         self.take()
     }
@@ -80,10 +93,10 @@ impl<T> JoinHandle<T> {
     /// # Panics
     /// As [`join`](Self::join).
     pub fn join_timeout(self, duration: Duration) -> Result<T, JoinHandle<T>> {
-        let joining = &self.packet.joining;
-        let deadline = joining.executor().after(duration);
+        let executor = Executor::upgrade(&self.packet.executor);
+        let deadline = executor.map(|executor| executor.after(duration));
         while !self.is_finished() {
-            if !joining.wait_until(Some(deadline)) && !self.is_finished() {
+            if !self.packet.wait(deadline) && !self.is_finished() {
                 return Err(self);
             }
         }

@@ -31,9 +31,9 @@ impl HeapStack {
     /// Code that runs on the stack must never need more than there is, interrupt handlers included that run on the stack which they
     /// interrupt. An overflow overwrites whatever lies below; see the crate's documentation about how it is found out.
     pub unsafe fn new(size: usize) -> Result<HeapStack, NoStack> {
-        let layout = size
-            .checked_next_multiple_of(16)
-            .filter(|size| *size >= Self::MIN_SIZE)
+        let layout = (size >= Self::MIN_SIZE)
+            .then(|| size.checked_next_multiple_of(16))
+            .flatten()
             .and_then(|size| Layout::from_size_align(size, 16).ok())
             .ok_or(NoStack { size })?;
         // SAFETY: the layout is not empty.

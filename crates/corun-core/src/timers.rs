@@ -31,7 +31,9 @@ impl Timers {
     }
 
     pub(crate) fn next(&self) -> Option<Duration> {
-        self.map.first_key_value().map(|((deadline, _), _)| *deadline)
+        self.map
+            .first_key_value()
+            .map(|((deadline, _), _)| *deadline)
     }
 
     /// The next task whose deadline has come.

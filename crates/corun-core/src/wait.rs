@@ -41,6 +41,12 @@ use crate::task::{Task, Woken};
 /// ```
 pub struct WaitQueue {
     executor: Executor,
+    line: Line,
+}
+
+/// The line itself, which does not keep the executor alive.
+#[derive(Default)]
+pub(crate) struct Line {
     waiting: RefCell<VecDeque<Rc<Task>>>,
 }
 
@@ -49,7 +55,7 @@ impl WaitQueue {
     pub fn new(executor: &Executor) -> WaitQueue {
         WaitQueue {
             executor: executor.clone(),
-            waiting: RefCell::default(),
+            line: Line::default(),
         }
     }
 
@@ -70,37 +76,17 @@ impl WaitQueue {
     }
 
     pub(crate) fn wait_until(&self, deadline: Option<Duration>) -> bool {
-        let task = self.executor.current("wait");
-        task.prepare_to_wait();
-        self.waiting.borrow_mut().push_back(Rc::clone(&task));
-        let woken = self.executor.wait(&task, deadline);
-        if woken == Woken::TimedOut {
-            let mut waiting = self.waiting.borrow_mut();
-            waiting.retain(|other| !Rc::ptr_eq(other, &task));
-        }
-        woken == Woken::Notified
+        self.line.wait(&self.executor, deadline)
     }
 
     /// Calls up the coroutine that has waited longest. Returns whether there was one.
     pub fn notify_one(&self) -> bool {
-        loop {
-            let first = self.waiting.borrow_mut().pop_front();
-            match first {
-                // Whose time is up, and who only has not run since, does not count.
-                Some(task) if !self.executor.wake(Rc::clone(&task), Woken::Notified) => (),
-                Some(_) => return true,
-                None => return false,
-            }
-        }
+        self.line.notify_one(&self.executor)
     }
 
     /// Calls up all who wait, and returns how many there were.
     pub fn notify_all(&self) -> usize {
-        let mut called = 0;
-        while self.notify_one() {
-            called += 1;
-        }
-        called
+        self.line.notify_all(&self.executor)
     }
 
     pub(crate) fn executor(&self) -> &Executor {
@@ -108,10 +94,41 @@ impl WaitQueue {
     }
 }
 
+impl Line {
+    /// Returns whether the current coroutine was called up before the deadline.
+    pub(crate) fn wait(&self, executor: &Executor, deadline: Option<Duration>) -> bool {
+        let task = executor.current("wait");
+        task.prepare_to_wait();
+        self.waiting.borrow_mut().push_back(Rc::clone(&task));
+        let woken = executor.wait(&task, deadline);
+        if woken == Woken::TimedOut {
+            let mut waiting = self.waiting.borrow_mut();
+            waiting.retain(|other| !Rc::ptr_eq(other, &task));
+        }
+        woken == Woken::Notified
+    }
+
+    fn notify_one(&self, executor: &Executor) -> bool {
+        loop {
+            let first = self.waiting.borrow_mut().pop_front();
+            match first {
+                Some(task) if executor.wake(&task, Woken::Notified) => return true,
+                // Whose time is up, and who only has not run since, does not count.
+                Some(_) => (),
+                None => return false,
+            }
+        }
+    }
+
+    pub(crate) fn notify_all(&self, executor: &Executor) -> usize {
+        core::iter::from_fn(|| self.notify_one(executor).then_some(())).count()
+    }
+}
+
 impl fmt::Debug for WaitQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("WaitQueue")
-            .field("waiting", &self.waiting.borrow().len())
+            .field("waiting", &self.line.waiting.borrow().len())
             .finish()
     }
 }

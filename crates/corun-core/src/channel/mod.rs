@@ -160,7 +160,7 @@ impl<T: 'static> Channel<T> {
 
     fn wake(&self, slot: &Slot<T>) {
         // If its time is up as well it goes on anyway, and looks at the slot.
-        self.executor.wake(Rc::clone(&slot.task), Woken::Notified);
+        self.executor.wake(&slot.task, Woken::Notified);
     }
 
     fn send(&self, value: T, deadline: Option<Duration>) -> Result<(), SendTimeoutError<T>> {
