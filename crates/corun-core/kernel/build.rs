@@ -5,4 +5,6 @@ fn main() {
     let arch = std::env::var("CARGO_CFG_TARGET_ARCH").expect("cargo sets it");
     println!("cargo::rerun-if-changed=link");
     println!("cargo::rustc-link-arg-bins=-T{here}/link/{arch}.ld");
+    // The kernel stays where it is linked.
+    println!("cargo::rustc-link-arg-bins=--no-pie");
 }

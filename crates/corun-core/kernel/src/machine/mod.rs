@@ -8,6 +8,8 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 use corun_core::Notifier;
 
 #[cfg_attr(target_arch = "riscv64", path = "riscv64.rs")]
+#[cfg_attr(target_arch = "x86_64", path = "x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "aarch64.rs")]
 mod imp;
 
 pub use imp::*;
