@@ -99,7 +99,7 @@ impl Notifier {
     ///
     /// Returns whether the executor may be waiting by now and does not know of this. An interrupt handler of the executor's own
     /// processor need not care, since the interrupt has ended that wait; another processor has to interrupt the executor's.
-    /// When the executor is gone, nothing happens.
+    /// On machines that may reorder a store to memory and one to the interrupt controller, put a barrier in between. When the executor is gone, nothing happens.
     pub fn notify(&self) -> bool {
         Node::notify(&self.node)
     }

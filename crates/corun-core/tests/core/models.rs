@@ -1,5 +1,8 @@
 //! The inbox in every interleaving that C11's memory model allows, by loom. What is checked is the real file. Each model has a twin with a seeded
 //! mistake, which has to fail: a model that cannot fail shows nothing.
+//!
+//! Loom 0.7 looks for what has to be interleaved from the last access to each atomic alone. A load right before a compare-and-swap of the same atomic would hide
+//! from it what others did before; that is one more reason why the push begins with a guess.
 
 #[path = "../../src/inbox.rs"]
 mod inbox;
