@@ -18,6 +18,7 @@ pub fn run() {
     channels(&executor);
     interrupts(&executor);
     numbers(&executor);
+    storm(&executor);
     many(&executor);
     deadlock(&executor);
     drop(executor);
@@ -116,22 +117,54 @@ fn interrupts(executor: &Executor) {
 
 /// Floating-point registers survive switches, and so does what is in them half-way through a sum.
 fn numbers(executor: &Executor) {
-    let sums = [1.0, 2.0, 3.0].map(|step: f64| {
-        let own = executor.clone();
-        let sum = spawn(executor, move || series(step, || own.yield_now()));
-        (step, sum)
-    });
+    let own = executor.clone();
+    let right = spawn(executor, move || sums_are_right(&own, 100));
     finish(executor);
-    let right = sums
-        .into_iter()
-        .all(|(step, sum)| sum.join() == series(step, || ()));
+    let right = right.join();
     println!("sums of floating-point numbers across switches are right: {right}");
 }
 
+/// Hundreds of interrupts, wherever they come in switches and queues, break nothing, and none is lost.
+fn storm(executor: &Executor) {
+    let event = Event::new(executor);
+    machine::set_notifier(event.notifier());
+    machine::begin_storm();
+    let own = executor.clone();
+    let storm = spawn(executor, move || {
+        let right = sums_are_right(&own, 2_000);
+        (right, machine::end_storm())
+    });
+    let counting = spawn(executor, move || {
+        let mut count = 0;
+        while !storm.is_finished() {
+            count += event.wait_timeout(Duration::from_millis(1));
+        }
+        (storm.join(), count + event.try_wait())
+    });
+    finish(executor);
+    let ((right, interrupts), counted) = counting.join();
+    machine::take_notifier();
+    let (many, all) = (interrupts >= 100, interrupts == counted);
+    println!(
+        "in a storm of interrupts (hundreds: {many}) sums are right: {right}; all were counted: {all}"
+    );
+}
+
+/// To be called in a coroutine.
+fn sums_are_right(executor: &Executor, length: u32) -> bool {
+    let sums = [1.0, 2.0, 3.0].map(|step: f64| {
+        let own = executor.clone();
+        let sum = spawn(executor, move || series(step, length, || own.yield_now()));
+        (step, sum)
+    });
+    sums.into_iter()
+        .all(|(step, sum)| sum.join() == series(step, length, || ()))
+}
+
 #[inline(never)]
-fn series(step: f64, between: impl Fn()) -> f64 {
+fn series(step: f64, length: u32, between: impl Fn()) -> f64 {
     let (mut sum, mut at, mut sign) = (0.0, 1.0, 1.0);
-    for _ in 0..100 {
+    for _ in 0..length {
         sum += sign / at;
         between();
         at += step;

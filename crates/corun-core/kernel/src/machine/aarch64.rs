@@ -177,7 +177,6 @@ extern "C" fn boot() -> ! {
     crate::kernel()
 }
 
-static TIMER_INTERRUPTS: AtomicU32 = AtomicU32::new(0);
 static SOFTWARE_INTERRUPTS: AtomicU32 = AtomicU32::new(0);
 
 /// The handler of all interrupts.
@@ -189,7 +188,7 @@ extern "C" fn interrupted() {
         match what & 0x3ff {
             TIMER => {
                 asm!("msr cntv_ctl_el0, xzr", "isb");
-                TIMER_INTERRUPTS.fetch_add(1, Ordering::Relaxed);
+                super::timer_has_fired();
             }
             SOFTWARE => {
                 super::notify();
@@ -208,9 +207,9 @@ extern "C" fn exception(syndrome: u64, at: u64, address: u64) -> ! {
     panic!("exception {syndrome:#x} at {at:#x}, address {address:#x}")
 }
 
-/// How many timer interrupts there were.
-pub fn timer_interrupts() -> u32 {
-    TIMER_INTERRUPTS.load(Ordering::Relaxed)
+/// Sets the timer to some microseconds from now.
+pub fn interrupt_soon() {
+    set_timer_to(counter() + 2_500);
 }
 
 /// Interrupts this processor.
@@ -246,6 +245,13 @@ pub struct Clock;
 
 const NANOSECONDS: u128 = 1_000_000_000;
 
+fn counter() -> u64 {
+    let counter: u64;
+    // SAFETY: reads a register.
+    unsafe { asm!("isb", "mrs {}, cntvct_el0", out(reg) counter, options(nostack)) };
+    counter
+}
+
 fn frequency() -> u128 {
     let frequency: u64;
     // SAFETY: reads a register.
@@ -255,11 +261,8 @@ fn frequency() -> u128 {
 
 impl Machine for Clock {
     fn now(&self) -> Duration {
-        let counter: u64;
-        // SAFETY: reads a register.
-        unsafe { asm!("isb", "mrs {}, cntvct_el0", out(reg) counter, options(nostack)) };
         // In 64 bits, nanoseconds last for 584 years.
-        Duration::from_nanos((u128::from(counter) * NANOSECONDS / frequency()) as u64)
+        Duration::from_nanos((u128::from(counter()) * NANOSECONDS / frequency()) as u64)
     }
 
     fn wait(&self, deadline: Option<Duration>, woken: &dyn Fn() -> bool) {
@@ -284,7 +287,10 @@ fn set_timer(deadline: Duration) {
         .as_nanos()
         .saturating_mul(frequency())
         .div_ceil(NANOSECONDS);
-    let counter = u64::try_from(counter).unwrap_or(u64::MAX);
+    set_timer_to(u64::try_from(counter).unwrap_or(u64::MAX));
+}
+
+fn set_timer_to(counter: u64) {
     // SAFETY: sets the timer, whose interrupt there is a handler for.
     unsafe {
         asm!("msr cntv_cval_el0, {}", "msr cntv_ctl_el0, {}", "isb", in(reg) counter, in(reg) 1u64)

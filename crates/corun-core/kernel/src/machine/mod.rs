@@ -1,9 +1,9 @@
 //! One file for each machine, each with the same items: `Clock` (the executor's [`Machine`](corun_core::Machine)), `put` (a byte to the serial line),
-//! `power_off`, `raise_interrupt`, which interrupts this very processor, and `timer_interrupts`, how many there were.
+//! `power_off`, `raise_interrupt`, which interrupts this very processor, and `interrupt_soon`, which sets its timer.
 
 use alloc::boxed::Box;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 use corun_core::Notifier;
 
@@ -35,5 +35,36 @@ fn notify() {
     // SAFETY: null, or a notifier that is dropped only while no handler runs.
     if let Some(notifier) = unsafe { NOTIFIER.load(Ordering::Acquire).as_ref() } {
         notifier.notify();
+    }
+}
+
+static TIMER_INTERRUPTS: AtomicU32 = AtomicU32::new(0);
+static STORM: AtomicBool = AtomicBool::new(false);
+static STORM_INTERRUPTS: AtomicU32 = AtomicU32::new(0);
+
+/// How many timer interrupts there were.
+pub fn timer_interrupts() -> u32 {
+    TIMER_INTERRUPTS.load(Ordering::Relaxed)
+}
+
+/// From here on the timer interrupts again and again, wherever the processor is, and notifies the event.
+pub fn begin_storm() {
+    STORM.store(true, Ordering::Relaxed);
+    imp::interrupt_soon();
+}
+
+/// Returns how many interrupts there were in the storm, each of which has notified the event.
+pub fn end_storm() -> u32 {
+    STORM.store(false, Ordering::Relaxed);
+    STORM_INTERRUPTS.load(Ordering::Relaxed)
+}
+
+/// What the handler of the timer does. The timer is silent.
+fn timer_has_fired() {
+    TIMER_INTERRUPTS.fetch_add(1, Ordering::Relaxed);
+    if STORM.load(Ordering::Relaxed) {
+        notify();
+        STORM_INTERRUPTS.fetch_add(1, Ordering::Relaxed);
+        imp::interrupt_soon();
     }
 }

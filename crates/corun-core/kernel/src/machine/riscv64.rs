@@ -1,7 +1,6 @@
 //! qemu's machine `virt` for RISC-V, in machine mode and with no firmware below: serial line, timer, software interrupt and power switch.
 
 use core::arch::{asm, global_asm};
-use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 
 use corun_core::Machine;
@@ -134,16 +133,14 @@ extern "C" fn boot() -> ! {
     crate::kernel()
 }
 
-static TIMER_INTERRUPTS: AtomicU32 = AtomicU32::new(0);
-
 /// The handler of everything that interrupts, on the stack for interrupts and with no other interrupt in between.
 #[unsafe(no_mangle)]
 extern "C" fn interrupted(cause: usize, at: usize, value: usize) {
     match cause {
         CAUSE_TIMER => {
-            TIMER_INTERRUPTS.fetch_add(1, Ordering::Relaxed);
-            // SAFETY: as above. The executor sets the timer anew before it waits again.
+            // SAFETY: silences the timer. The executor sets it anew before it waits again.
             unsafe { TIMER.write_volatile(u64::MAX) };
+            super::timer_has_fired();
         }
         CAUSE_SOFTWARE => {
             // SAFETY: takes the interrupt back.
@@ -154,9 +151,10 @@ extern "C" fn interrupted(cause: usize, at: usize, value: usize) {
     }
 }
 
-/// How many timer interrupts there were.
-pub fn timer_interrupts() -> u32 {
-    TIMER_INTERRUPTS.load(Ordering::Relaxed)
+/// Sets the timer to some microseconds from now.
+pub fn interrupt_soon() {
+    // SAFETY: the registers of the clock and the timer.
+    unsafe { TIMER.write_volatile(CLOCK.read_volatile() + 400) }
 }
 
 /// Interrupts this processor.

@@ -5,7 +5,6 @@
 
 use core::arch::{asm, global_asm};
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 
 use corun_core::Machine;
@@ -310,13 +309,11 @@ extern "C" fn boot() -> ! {
     crate::kernel()
 }
 
-static TIMER_INTERRUPTS: AtomicU32 = AtomicU32::new(0);
-
 /// The handler of the timer's interrupt.
 #[unsafe(no_mangle)]
 extern "C" fn timer() {
-    TIMER_INTERRUPTS.fetch_add(1, Ordering::Relaxed);
     hpet::silence();
+    super::timer_has_fired();
     // SAFETY: tells the interrupt controller that this interrupt has been dealt with.
     unsafe { out(0x20, 0x20) };
 }
@@ -334,9 +331,9 @@ extern "C" fn exception(frame: &[u64; 3], address: u64) -> ! {
     panic!("exception {vector}, {first:#x} {second:#x}, address {address:#x}")
 }
 
-/// How many timer interrupts there were.
-pub fn timer_interrupts() -> u32 {
-    TIMER_INTERRUPTS.load(Ordering::Relaxed)
+/// Sets the timer to some microseconds from now.
+pub fn interrupt_soon() {
+    hpet::interrupt_at(hpet::counter() + 4_000);
 }
 
 /// Interrupts this processor.
