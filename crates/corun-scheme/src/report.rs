@@ -1,0 +1,133 @@
+//! Errors as people want them: the place in their own file first, then what went wrong, and the line itself.
+
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use steel::SteelErr;
+use steel::parser::span::Span;
+use steel::steel_vm::engine::Engine;
+
+/// Knows the sources of an engine, and counts what it has reported.
+pub(crate) struct Reporter {
+    /// A copy of the engine from before our procedures were registered. It shares the table of sources, and, unlike the engine itself,
+    /// can be asked while the engine runs.
+    sources: RefCell<Engine>,
+    /// What the engine has read before the user's first line: our prelude, and steel's own library.
+    private: RefCell<Vec<Arc<Cow<'static, str>>>>,
+    prelude: &'static str,
+    failures: Cell<usize>,
+}
+
+impl Reporter {
+    pub(crate) fn new(engine: &Engine, prelude: &'static str) -> Reporter {
+        Reporter {
+            sources: RefCell::new(engine.clone()),
+            private: RefCell::default(),
+            prelude,
+            failures: Cell::new(0),
+        }
+    }
+
+    /// How many errors have been reported that stopped nothing.
+    pub(crate) fn failures(&self) -> usize {
+        self.failures.get()
+    }
+
+    pub(crate) fn count(&self) {
+        self.failures.set(self.failures.get() + 1);
+    }
+
+    /// Prints an error that ends one callback or task and nothing else.
+    pub(crate) fn report(&self, what: &str, error: &SteelErr) {
+        self.count();
+        eprintln!("{}({what}; everything else goes on)", self.describe(error));
+    }
+
+    /// `FILE:LINE:COLUMN: error: MESSAGE`, and the line with a mark under the place. The place is the innermost one in the user's text:
+    /// that an argument was found wrong inside of our prelude helps nobody.
+    pub(crate) fn describe(&self, error: &SteelErr) -> String {
+        let message = message_of(error);
+        let traced = error
+            .stack_trace()
+            .iter()
+            .flat_map(|trace| trace.trace().iter().rev().filter_map(|call| *call.span()))
+            .collect::<Vec<_>>();
+        let place = error
+            .span()
+            .into_iter()
+            .chain(traced)
+            .find_map(|span| self.place(span));
+        match place {
+            Some(place) => place.describe(&message),
+            None => format!("error: {message}\n"),
+        }
+    }
+
+    fn place(&self, span: Span) -> Option<Place> {
+        let id = span.source_id?;
+        let sources = self.sources.borrow();
+        let text = sources.get_source(&id)?;
+        let path = sources.get_path_for_source_id(&id);
+        let is_private = text.as_ref() == self.prelude
+            || self.private.borrow().iter().any(|known| Arc::ptr_eq(known, &text))
+            || path.as_ref().is_some_and(|path| !path.is_file());
+        if is_private {
+            return None;
+        }
+        let before = text.get(..span.start as usize)?;
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let line = text[line_start..].lines().next().unwrap_or_default();
+        let marked = text
+            .get(span.start as usize..span.end as usize)
+            .and_then(|marked| marked.lines().next())
+            .unwrap_or_default();
+        Some(Place {
+            file: path.map_or_else(|| "input".to_owned(), |path| path.display().to_string()),
+            line_number: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            line: line.to_owned(),
+            width: marked.chars().count().max(1),
+        })
+    }
+}
+
+struct Place {
+    file: String,
+    /// From 1, as the column, which counts characters.
+    line_number: usize,
+    column: usize,
+    line: String,
+    width: usize,
+}
+
+impl Place {
+    fn describe(&self, message: &str) -> String {
+        let Place {
+            file,
+            line_number,
+            column,
+            line,
+            width,
+        } = self;
+        let mut text = format!("{file}:{line_number}:{column}: error: {message}\n");
+        let number = line_number.to_string();
+        let _ = writeln!(text, "  {number} | {line}");
+        let margin = " ".repeat(number.len());
+        let indent: String = line
+            .chars()
+            .take(column - 1)
+            .map(|c| if c == '\t' { '\t' } else { ' ' })
+            .collect();
+        let _ = writeln!(text, "  {margin} | {indent}{}", "^".repeat(*width));
+        text
+    }
+}
+
+/// Without the "Error: Kind: " that steel puts before it.
+fn message_of(error: &SteelErr) -> String {
+    let text = error.to_string();
+    let prefix = format!("Error: {:?}: ", error.kind());
+    text.strip_prefix(&prefix).unwrap_or(&text).trim().to_owned()
+}
