@@ -111,7 +111,8 @@
   (cond
     ((not %in-task)
      (let ((done #false) (value #false))
-       (register (lambda (outcome) (set! value outcome) (set! done #true)))
+       ;; By way of the queue as for everybody, so that what was ready before comes before.
+       (register (lambda (outcome) (%ready! (lambda () (set! value outcome) (set! done #true)))))
        (let loop ()
          (cond
            (done value)
@@ -193,6 +194,13 @@
       (let loop () (when (%step #true) (loop))))
   void)
 
+;; What is left at the end of the script. Begins anew where an error has ended the interpreter's loop with a task in it, as an error in a
+;; procedure that a native procedure calls back does: steel unwinds everything then, and no handler sees it.
+(define (%finish)
+  (set! %in-task #false)
+  (set-tls! %winders '())
+  (g_coroutine-wait))
+
 (define (%sleep who seconds)
   (let ((id (%timer who seconds)))
     (%suspend who (lambda (resume) (%on-event! id resume)))
@@ -252,7 +260,7 @@
     ((null? limit)
      (%suspend "g_http-wait-all" (lambda (resume) (set! %http-waiters (cons resume %http-waiters)))))
     (else
-     (let ((waiter (%Waiter #false #false '())) (timer (%timer "g_http-wait-all" (car limit))))
+     (let ((waiter (%make-waiter #false '())) (timer (%timer "g_http-wait-all" (car limit))))
        (let ((all-came
               (%suspend
                "g_http-wait-all"
@@ -274,8 +282,13 @@
 
 ;; One case of a select.
 (struct %Case (kind channel value then))
-;; A wait, perhaps on several things at once, of which the first to come makes it done. Its `arms` are the cases of its select.
-(struct %Waiter (done resume arms) #:mutable)
+;; A wait, perhaps on several things at once, of which the first to come makes it done. Its `arms` are the cases of its select. The number
+;; tells it from others: `eq?` of steel does not know a struct again.
+(struct %Waiter (number done resume arms) #:mutable)
+(define %last-waiter 0)
+(define (%make-waiter resume arms)
+  (set! %last-waiter (+ %last-waiter 1))
+  (%Waiter %last-waiter #false resume arms))
 ;; A place in a channel's list: whose it is, which arm of its select, and for senders what is offered.
 (struct %Offer (waiter arm value))
 (struct %Channel (capacity buffer senders receivers closed) #:mutable)
@@ -296,7 +309,7 @@
 
 ;; Its other places go at once: a message must not be handed to who has left.
 (define (%waiter-done! waiter)
-  (define (stays? offer) (not (eq? (%Offer-waiter offer) waiter)))
+  (define (stays? offer) (not (= (%Waiter-number (%Offer-waiter offer)) (%Waiter-number waiter))))
   (set-%Waiter-done! waiter #true)
   (for-each
    (lambda (arm)
@@ -347,7 +360,7 @@
          (cdr (%suspend
                "channel-send"
                (lambda (resume)
-                 (%queue-push! (%Channel-senders channel) (%Offer (%Waiter #false resume '()) #false value)))))))))
+                 (%queue-push! (%Channel-senders channel) (%Offer (%make-waiter resume '()) #false value)))))))))
 
 (define (channel-receive channel)
   (%check-channel "channel-receive" channel)
@@ -357,7 +370,7 @@
         (cdr (%suspend
               "channel-receive"
               (lambda (resume)
-                (%queue-push! (%Channel-receivers channel) (%Offer (%Waiter #false resume '()) #false #false))))))))
+                (%queue-push! (%Channel-receivers channel) (%Offer (%make-waiter resume '()) #false #false))))))))
 
 (define (channel-close channel)
   (%check-channel "channel-close" channel)
@@ -415,7 +428,7 @@
                 (loop (- left 1) (if (= (+ index 1) count) 0 (+ index 1)))))))))
 
 (define (%select-wait arms delays)
-  (let ((waiter (%Waiter #false #false arms)) (timers '()))
+  (let ((waiter (%make-waiter #false arms)) (timers '()))
     (let ((chosen
            (%suspend
             "select"

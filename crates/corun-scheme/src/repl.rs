@@ -82,7 +82,7 @@ impl Input {
             // depend on the writer's pace.
             if interactive && !script.host().wait_for_input(stdin.as_fd()) {
                 // An error here is one of a task, which has been reported.
-                let _ = script.evaluate("(yield)".to_owned(), None);
+                let _ = script.call("(yield)");
                 continue;
             }
             let mut chunk = [0; 4096];

@@ -90,6 +90,7 @@ impl Script {
         let text = std::fs::read_to_string(path).map_err(|error| ScriptError {
             description: format!("{}\n", about(path, &error)),
             is_about_file: true,
+            is_fatal: false,
         })?;
         let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
         self.evaluate(text, Some(path)).map(drop)
@@ -98,9 +99,18 @@ impl Script {
     /// Waits until all tasks and callbacks have ended, as `(g_coroutine-wait)` does.
     ///
     /// # Errors
-    /// None of tasks and callbacks, which are reported where they happen: see [`failures`](Script::failures).
+    /// If the interpreter itself fails. Errors of tasks and callbacks are reported where they happen, and counted: see
+    /// [`failures`](Script::failures).
     pub fn finish(&mut self) -> Result<(), ScriptError> {
-        self.evaluate("(g_coroutine-wait)".to_owned(), None).map(drop)
+        // Steel has no handler for an error in a procedure that a native one has called (such as the argument of `mapping`), but unwinds all.
+        // What had led there is lost; everything else is in the prelude's lists, and goes on.
+        while let Err(error) = self.call("(%finish)") {
+            if error.is_fatal {
+                return Err(error);
+            }
+            self.print_failure(&error);
+        }
+        Ok(())
     }
 
     /// How many errors have been reported so far that ended a task or a callback.
@@ -118,6 +128,16 @@ impl Script {
     }
 
     pub(crate) fn evaluate(&mut self, text: String, path: Option<PathBuf>) -> Result<Vec<SteelVal>, ScriptError> {
+        self.shared.reporter.remember(path.as_deref(), &text);
+        self.evaluate_unseen(text, path)
+    }
+
+    /// Evaluates what is not the user's.
+    pub(crate) fn call(&mut self, form: &str) -> Result<Vec<SteelVal>, ScriptError> {
+        self.evaluate_unseen(form.to_owned(), None)
+    }
+
+    fn evaluate_unseen(&mut self, text: String, path: Option<PathBuf>) -> Result<Vec<SteelVal>, ScriptError> {
         let engine = &mut self.engine;
         let run = || match path {
             Some(path) => engine.compile_and_run_raw_program_with_path(text, path),
@@ -129,6 +149,7 @@ impl Script {
             Err(_) => Err(ScriptError {
                 description: "error: the interpreter has panicked\n".to_owned(),
                 is_about_file: false,
+                is_fatal: true,
             }),
         }
     }
@@ -147,6 +168,7 @@ impl Script {
         ScriptError {
             description: self.shared.reporter.describe(error),
             is_about_file: false,
+            is_fatal: false,
         }
     }
 }
@@ -164,6 +186,8 @@ impl fmt::Debug for Script {
 pub struct ScriptError {
     description: String,
     is_about_file: bool,
+    /// Nothing more can be run after it.
+    is_fatal: bool,
 }
 
 impl ScriptError {
