@@ -32,7 +32,10 @@ impl Argument<'_> {
             name,
             value,
         } = self;
-        let message = format!("{procedure}: argument {position} ({name}) {complaint}, not {}", shown(value));
+        let message = format!(
+            "{procedure}: argument {position} ({name}) {complaint}, not {}",
+            shown(value)
+        );
         SteelErr::new(kind, message)
     }
 
@@ -43,9 +46,16 @@ impl Argument<'_> {
         }
     }
 
-    pub(crate) fn whole_number(&self, wanted: &str, least: usize, most: usize) -> Result<usize, SteelErr> {
+    pub(crate) fn whole_number(
+        &self,
+        wanted: &str,
+        least: usize,
+        most: usize,
+    ) -> Result<usize, SteelErr> {
         let in_range = match self.value {
-            SteelVal::IntV(number) => usize::try_from(*number).ok().filter(|n| (least..=most).contains(n)),
+            SteelVal::IntV(number) => usize::try_from(*number)
+                .ok()
+                .filter(|n| (least..=most).contains(n)),
             _ => None,
         };
         in_range.ok_or_else(|| self.wrong(wanted))
@@ -89,7 +99,10 @@ impl Argument<'_> {
     }
 
     /// A value of one of our own types.
-    pub(crate) fn custom<T: CustomType + Clone + 'static>(&self, wanted: &str) -> Result<T, SteelErr> {
+    pub(crate) fn custom<T: CustomType + Clone + 'static>(
+        &self,
+        wanted: &str,
+    ) -> Result<T, SteelErr> {
         custom(self.value).ok_or_else(|| self.wrong(wanted))
     }
 }

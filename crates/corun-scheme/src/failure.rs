@@ -26,7 +26,9 @@ impl Failure {
     pub(crate) fn into_value(self) -> SteelVal {
         match self.into_steelval() {
             Ok(value) => value,
-            Err(error) => unreachable!("a value of ours is always one of the interpreter's: {error}"),
+            Err(error) => {
+                unreachable!("a value of ours is always one of the interpreter's: {error}")
+            }
         }
     }
 }

@@ -18,7 +18,10 @@ pub(crate) fn request(
         .parse()
         .map_err(|error| url.error(ErrorKind::Generic, &format!("must be a URL ({error})")))?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none_or(str::is_empty) {
-        return Err(url.error(ErrorKind::Generic, "must be a URL that begins with http:// or https:// and a host"));
+        return Err(url.error(
+            ErrorKind::Generic,
+            "must be a URL that begins with http:// or https:// and a host",
+        ));
     }
     let mut request = Request::new(body);
     *request.method_mut() = method
@@ -26,7 +29,12 @@ pub(crate) fn request(
         .map_err(|_| url.error(ErrorKind::Generic, "is for a method that does not exist"))?;
     *request.uri_mut() = uri;
     for (name, value) in pairs(headers)? {
-        let wrong = |what: &str| headers.error(ErrorKind::Generic, &format!("must have valid headers (see the {what} {name:?})"));
+        let wrong = |what: &str| {
+            headers.error(
+                ErrorKind::Generic,
+                &format!("must have valid headers (see the {what} {name:?})"),
+            )
+        };
         let header = HeaderName::try_from(&name).map_err(|_| wrong("name"))?;
         let value = HeaderValue::try_from(value).map_err(|_| wrong("value of"))?;
         request.headers_mut().append(header, value);
@@ -44,13 +52,18 @@ fn pairs(headers: &Argument<'_>) -> Result<Vec<(String, String)>, SteelErr> {
             .collect(),
         _ => None,
     };
-    entries.ok_or_else(|| headers.wrong("a list of pairs of strings, like '((\"Accept\" . \"text/plain\")), or a hash"))
+    entries.ok_or_else(|| {
+        headers
+            .wrong("a list of pairs of strings, like '((\"Accept\" . \"text/plain\")), or a hash")
+    })
 }
 
 fn pair(entry: &SteelVal) -> Option<(String, String)> {
     match entry {
         SteelVal::Pair(pair) => Some((string(&pair.car())?, string(&pair.cdr())?)),
-        SteelVal::ListV(list) if list.len() == 2 => Some((string(list.get(0)?)?, string(list.get(1)?)?)),
+        SteelVal::ListV(list) if list.len() == 2 => {
+            Some((string(list.get(0)?)?, string(list.get(1)?)?))
+        }
         _ => None,
     }
 }

@@ -67,7 +67,11 @@ impl Host {
         let arrived = Rc::new(RefCell::new(VecDeque::new()));
         let inbox = Rc::clone(&arrived);
         // Ends when the last sender is gone.
-        local.spawn_local(move || incoming.iter().for_each(|event| inbox.borrow_mut().push_back(event)));
+        local.spawn_local(move || {
+            incoming
+                .iter()
+                .for_each(|event| inbox.borrow_mut().push_back(event))
+        });
         Ok(Host {
             local,
             workers: Some(workers),
@@ -152,10 +156,11 @@ impl Host {
                 break None;
             }
             let since = *waiting_since.get_or_insert_with(Instant::now);
-            let show_next = self
-                .progress
-                .borrow_mut()
-                .show(since, self.working.get(), self.timers.borrow().len());
+            let show_next = self.progress.borrow_mut().show(
+                since,
+                self.working.get(),
+                self.timers.borrow().len(),
+            );
             self.rest(None, show_next);
         };
         if waiting_since.is_some() {
@@ -174,7 +179,11 @@ impl Host {
 
     fn is_something_here(&self) -> bool {
         self.local.run_until_idle();
-        let due = self.timers.borrow().first().is_some_and(|(at, _)| *at <= Instant::now());
+        let due = self
+            .timers
+            .borrow()
+            .first()
+            .is_some_and(|(at, _)| *at <= Instant::now());
         due || !self.arrived.borrow().is_empty()
     }
 
@@ -207,7 +216,10 @@ impl Host {
     /// Waits for the runtime's descriptor, the earliest timer, `until`, or `input`. Answers whether `input` is readable.
     fn rest(&self, input: Option<BorrowedFd<'_>>, until: Option<Instant>) -> bool {
         let timer = self.timers.borrow().first().map(|(at, _)| *at);
-        let deadline = [timer, until, self.local.next_deadline()].into_iter().flatten().min();
+        let deadline = [timer, until, self.local.next_deadline()]
+            .into_iter()
+            .flatten()
+            .min();
         let timeout = deadline.map(|at| {
             let left = at.saturating_duration_since(Instant::now());
             Timespec {
@@ -222,7 +234,10 @@ impl Host {
         }
         // An error (a signal's, mostly) is as good as a wake-up: the caller looks again.
         let polled = poll(&mut wanted, timeout.as_ref()).is_ok();
-        polled && wanted.get(1).is_some_and(|input| !input.revents().is_empty())
+        polled
+            && wanted
+                .get(1)
+                .is_some_and(|input| !input.revents().is_empty())
     }
 }
 
@@ -242,5 +257,8 @@ fn describe_panic(payload: &(dyn Any + Send)) -> String {
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    format!("internal error: {}", message.unwrap_or("a panic without a message"))
+    format!(
+        "internal error: {}",
+        message.unwrap_or("a panic without a message")
+    )
 }

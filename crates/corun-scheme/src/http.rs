@@ -45,7 +45,10 @@ pub(crate) struct Response {
 
 impl Custom for Response {
     fn fmt(&self) -> Option<Result<String, fmt::Error>> {
-        Some(Ok(format!("#<http-response: {} {}>", self.status, self.url)))
+        Some(Ok(format!(
+            "#<http-response: {} {}>",
+            self.status, self.url
+        )))
     }
 }
 
@@ -75,7 +78,11 @@ impl Client {
     }
 
     /// Sends `request` and waits for all of the answer, `limit` at most.
-    pub(crate) fn perform(&self, request: Request<Option<Vec<u8>>>, limit: Option<Duration>) -> Result<Response, Failure> {
+    pub(crate) fn perform(
+        &self,
+        request: Request<Option<Vec<u8>>>,
+        limit: Option<Duration>,
+    ) -> Result<Response, Failure> {
         let url = request.uri().to_string();
         let (parts, body) = request.into_parts();
         let mut answer = match body {
@@ -84,20 +91,31 @@ impl Client {
                 self.agent.run(request.timeout_global(limit).build())
             }
             Some(body) => {
-                let request = self.agent.configure_request(Request::from_parts(parts, body));
+                let request = self
+                    .agent
+                    .configure_request(Request::from_parts(parts, body));
                 self.agent.run(request.timeout_global(limit).build())
             }
         }?;
         let headers = answer
             .headers()
             .iter()
-            .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .map(|(name, value)| {
+                (
+                    name.to_string(),
+                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
+                )
+            })
             .collect();
         Ok(Response {
             url,
             status: answer.status().as_u16(),
             headers,
-            body: answer.body_mut().with_config().limit(MAX_BODY).read_to_vec()?,
+            body: answer
+                .body_mut()
+                .with_config()
+                .limit(MAX_BODY)
+                .read_to_vec()?,
         })
     }
 }
@@ -119,13 +137,22 @@ fn certificates(pem: &[u8]) -> Result<Vec<ureq::tls::Certificate<'static>>, Fail
 struct CorunResolver;
 
 impl Resolver for CorunResolver {
-    fn resolve(&self, uri: &Uri, _: &ureq::config::Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        _: &ureq::config::Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, Error> {
         let host = uri.host().ok_or(Error::HostNotFound)?;
         // Addresses of version 6 stand in brackets.
         let bare = host.trim_start_matches('[').trim_end_matches(']');
         let port = uri
             .port_u16()
-            .unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+            .unwrap_or(if uri.scheme_str() == Some("https") {
+                443
+            } else {
+                80
+            });
         let look_up = || (bare, port).to_socket_addrs();
         let found = match timeout.not_zero() {
             None => look_up(),
@@ -136,7 +163,10 @@ impl Resolver for CorunResolver {
         };
         let mut addresses = self.empty();
         let found = found.map_err(|error| {
-            Error::Io(io::Error::new(error.kind(), format!("{bare} cannot be resolved: {error}")))
+            Error::Io(io::Error::new(
+                error.kind(),
+                format!("{bare} cannot be resolved: {error}"),
+            ))
         })?;
         for address in found.take(MAX_ADDRESSES) {
             addresses.push(address);
@@ -154,7 +184,11 @@ struct CorunConnector;
 impl Connector for CorunConnector {
     type Out = CorunTransport;
 
-    fn connect(&self, details: &ConnectionDetails<'_>, _: Option<()>) -> Result<Option<CorunTransport>, Error> {
+    fn connect(
+        &self,
+        details: &ConnectionDetails<'_>,
+        _: Option<()>,
+    ) -> Result<Option<CorunTransport>, Error> {
         let stream = connect_any(&details.addrs, details.timeout)?;
         stream.set_nodelay(true)?;
         let config = details.config;
@@ -168,7 +202,9 @@ fn connect_any(addresses: &[SocketAddr], timeout: NextTimeout) -> Result<TcpStre
     let connect = || TcpStream::connect(addresses);
     let connected = match timeout.not_zero() {
         None => connect(),
-        Some(limit) => corun::timeout(*limit, connect).map_err(|_| Error::Timeout(timeout.reason))?,
+        Some(limit) => {
+            corun::timeout(*limit, connect).map_err(|_| Error::Timeout(timeout.reason))?
+        }
     };
     Ok(connected?)
 }
@@ -227,4 +263,3 @@ impl fmt::Debug for CorunTransport {
             .finish_non_exhaustive()
     }
 }
-

@@ -93,9 +93,15 @@ fn parse(words: Vec<std::ffi::OsString>) -> Result<Option<Arguments>, String> {
             }
             Some("--workers") => {
                 let count = words.next().and_then(|count| count.to_str()?.parse().ok());
-                arguments.options.workers = Some(count.filter(|count| *count > 0).ok_or("--workers needs a number above 0")?);
+                arguments.options.workers = Some(
+                    count
+                        .filter(|count| *count > 0)
+                        .ok_or("--workers needs a number above 0")?,
+                );
             }
-            Some(option) if option.starts_with('-') && option.len() > 1 => return Err(format!("unknown option {option}")),
+            Some(option) if option.starts_with('-') && option.len() > 1 => {
+                return Err(format!("unknown option {option}"));
+            }
             _ if arguments.file.is_some() => return Err("more than one file".to_owned()),
             _ => arguments.file = Some(word.into()),
         }
@@ -108,8 +114,13 @@ fn keep_home_clean() {
     if std::env::var_os("STEEL_HOME").is_some() {
         return;
     }
-    let Some(home) = std::env::home_dir() else { return };
-    if [".steel", ".local/share/steel"].iter().any(|folder| home.join(folder).exists()) {
+    let Some(home) = std::env::home_dir() else {
+        return;
+    };
+    if [".steel", ".local/share/steel"]
+        .iter()
+        .any(|folder| home.join(folder).exists())
+    {
         return;
     }
     // SAFETY: no other thread has been started yet that could read the environment meanwhile.

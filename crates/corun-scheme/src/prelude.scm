@@ -8,7 +8,8 @@
 ;; - Whoever waits has registered one procedure, `resume`, with exactly one list (or with several and a `%Waiter` that says that one
 ;;   of them has come first). `resume` only makes its task ready; it runs nothing.
 ;; - The continuations are those of the primitive, which leave `dynamic-wind` alone: a wait inside of one neither runs its exit nor its
-;;   entry. The list of winders belongs to a task, and changes with it.
+;;   entry. What steel keeps in cells of the thread, the list of winders and the handlers of `with-handler`, belongs to a task and changes
+;;   with it.
 ;;
 ;; Names with `%` are private to this file.
 
@@ -50,18 +51,28 @@
 (define (%depth)
   (+ 0 (%native-depth)))
 
+;; `%cells` is a list of the cells; new tasks begin with what was in them before the script.
+(define (%cell-values)
+  (map get-tls %cells))
+(define (%set-cells! values)
+  (let loop ((cells %cells) (values values))
+    (unless (null? cells)
+      (set-tls! (car cells) (car values))
+      (loop (cdr cells) (cdr values)))))
+(define %fresh-cells (%cell-values))
+
 (define (%switch-to thunk)
-  (let ((winders (get-tls %winders)))
+  (let ((cells (%cell-values)))
     (#%prim.call/cc
      (lambda (exit)
        (set! %exit exit)
        (set! %in-task #true)
        (set! %task-depth (%depth))
-       (set-tls! %winders '())
+       (%set-cells! %fresh-cells)
        (thunk)
        (%leave!)))
     (set! %in-task #false)
-    (set-tls! %winders winders)))
+    (%set-cells! cells)))
 
 (define (%leave!)
   (%exit #false))
@@ -121,12 +132,12 @@
     ((not (= (%depth) %task-depth))
      (error (string-append who ": a task cannot wait here, inside of a native procedure that calls back (transduce, a hash or sort procedure ...): use map, for-each or a loop")))
     (else
-     (let ((winders (get-tls %winders)))
+     (let ((cells (%cell-values)))
        (let ((value (#%prim.call/cc
                      (lambda (continue)
                        (register (lambda (outcome) (%ready! (lambda () (continue outcome)))))
                        (%leave!)))))
-         (set-tls! %winders winders)
+         (%set-cells! cells)
          value)))))
 
 (define (%await who id)
@@ -198,7 +209,7 @@
 ;; procedure that a native procedure calls back does: steel unwinds everything then, and no handler sees it.
 (define (%finish)
   (set! %in-task #false)
-  (set-tls! %winders '())
+  (%set-cells! %fresh-cells)
   (g_coroutine-wait))
 
 (define (%sleep who seconds)

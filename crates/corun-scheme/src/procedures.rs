@@ -74,7 +74,12 @@ pub(crate) fn register(engine: &mut Engine, shared: &Rc<Shared>) {
     register_tcp(engine, key);
 }
 
-fn argument<'a>(procedure: &'a str, position: usize, name: &'a str, value: &'a SteelVal) -> Argument<'a> {
+fn argument<'a>(
+    procedure: &'a str,
+    position: usize,
+    name: &'a str,
+    value: &'a SteelVal,
+) -> Argument<'a> {
     Argument {
         procedure,
         position,
@@ -109,20 +114,27 @@ fn register_loop(engine: &mut Engine, key: Key) {
         let delay = argument(&who, 1, "SECONDS", &seconds).seconds()?;
         Ok(number(key.get()?.host.start_timer(delay)))
     });
-    engine.register_fn("%check-seconds", |who: String, seconds: SteelVal| -> Answer {
-        argument(&who, 1, "SECONDS", &seconds).seconds()?;
-        Ok(SteelVal::Void)
-    });
+    engine.register_fn(
+        "%check-seconds",
+        |who: String, seconds: SteelVal| -> Answer {
+            argument(&who, 1, "SECONDS", &seconds).seconds()?;
+            Ok(SteelVal::Void)
+        },
+    );
     engine.register_fn("%cancel-timer", move |id: SteelVal| -> Answer {
         key.get()?.host.cancel_timer(identity(&id));
         Ok(SteelVal::Void)
     });
-    engine.register_fn("%report-error", move |what: String, error: SteelVal| -> Answer {
-        let error = custom::<SteelErr>(&error)
-            .unwrap_or_else(|| SteelErr::new(steel::rerrs::ErrorKind::Generic, error.to_string()));
-        key.get()?.reporter.report(&what, &error);
-        Ok(SteelVal::Void)
-    });
+    engine.register_fn(
+        "%report-error",
+        move |what: String, error: SteelVal| -> Answer {
+            let error = custom::<SteelErr>(&error).unwrap_or_else(|| {
+                SteelErr::new(steel::rerrs::ErrorKind::Generic, error.to_string())
+            });
+            key.get()?.reporter.report(&what, &error);
+            Ok(SteelVal::Void)
+        },
+    );
     engine.register_fn(
         "%wrong-argument",
         |who: String, position: usize, name: String, wanted: String, given: SteelVal| -> Answer {
@@ -135,7 +147,11 @@ fn register_loop(engine: &mut Engine, key: Key) {
         usize::try_from(RandomState::new().hash_one(0) % below.max(1) as u64).unwrap_or(0)
     });
     engine.register_fn("exit", |status: SteelVal| -> Answer {
-        let status = argument("exit", 1, "STATUS", &status).whole_number("a whole number from 0 to 255", 0, 255)?;
+        let status = argument("exit", 1, "STATUS", &status).whole_number(
+            "a whole number from 0 to 255",
+            0,
+            255,
+        )?;
         // What standard output cannot take now is lost in any case.
         let _ = io::stdout().flush();
         std::process::exit(i32::try_from(status).unwrap_or(1))
@@ -152,7 +168,12 @@ fn native_depth() -> usize {
 fn register_http(engine: &mut Engine, key: Key) {
     engine.register_fn(
         "%http-start",
-        move |who: String, method: String, url: SteelVal, request_headers: SteelVal, body: SteelVal| -> Answer {
+        move |who: String,
+              method: String,
+              url: SteelVal,
+              request_headers: SteelVal,
+              body: SteelVal|
+              -> Answer {
             let body = match &body {
                 SteelVal::BoolV(false) => None,
                 body => Some(argument(&who, 3, "BODY", body).bytes()?),
@@ -165,9 +186,11 @@ fn register_http(engine: &mut Engine, key: Key) {
             )?;
             let http = key.get()?;
             let (client, limit) = (http.client.clone(), http.http_limit.get());
-            let id = http
-                .host
-                .start("http", move || client.perform(request, limit), into_value::<Response>);
+            let id = http.host.start(
+                "http",
+                move || client.perform(request, limit),
+                into_value::<Response>,
+            );
             Ok(number(id))
         },
     );
@@ -189,17 +212,25 @@ fn into_value<T: Custom + Send + Sync + 'static>(of: T) -> SteelVal {
 }
 
 fn response(procedure: &str, given: &SteelVal) -> Result<Response, SteelErr> {
-    argument(procedure, 1, "RESPONSE", given).custom("the response that a callback of g_http-async-get gets")
+    argument(procedure, 1, "RESPONSE", given)
+        .custom("the response that a callback of g_http-async-get gets")
 }
 
 fn register_response(engine: &mut Engine) {
-    engine.register_fn("http-response?", |given: SteelVal| custom::<Response>(&given).is_some());
-    engine.register_fn("http-error?", |given: SteelVal| custom::<Failure>(&given).is_some());
+    engine.register_fn("http-response?", |given: SteelVal| {
+        custom::<Response>(&given).is_some()
+    });
+    engine.register_fn("http-error?", |given: SteelVal| {
+        custom::<Failure>(&given).is_some()
+    });
     engine.register_fn("http-error-message", |given: SteelVal| -> Answer {
-        let failure: Failure = argument("http-error-message", 1, "ERROR", &given).custom("an http-error")?;
+        let failure: Failure =
+            argument("http-error-message", 1, "ERROR", &given).custom("an http-error")?;
         value(failure.message().to_owned())
     });
-    engine.register_fn("http-url", |given: SteelVal| -> Answer { value(response("http-url", &given)?.url) });
+    engine.register_fn("http-url", |given: SteelVal| -> Answer {
+        value(response("http-url", &given)?.url)
+    });
     engine.register_fn("http-status", |given: SteelVal| -> Answer {
         value(usize::from(response("http-status", &given)?.status))
     });
@@ -221,7 +252,9 @@ fn register_response(engine: &mut Engine) {
     engine.register_fn("http-header", |given: SteelVal, name: SteelVal| -> Answer {
         let headers = response("http-header", &given)?.headers;
         let name = argument("http-header", 2, "NAME", &name).string()?;
-        let found = headers.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(&name));
+        let found = headers
+            .into_iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(&name));
         Ok(found.map_or(SteelVal::BoolV(false), |(_, text)| SteelVal::from(text)))
     });
 }
@@ -235,33 +268,95 @@ fn stream(procedure: &str, given: &SteelVal) -> Result<Stream, SteelErr> {
 }
 
 fn register_tcp(engine: &mut Engine, key: Key) {
-    engine.register_fn("%tcp-connect", move |who: String, host: SteelVal, port: SteelVal| -> Answer {
-        let (host, port) = (argument(&who, 1, "HOST", &host).string()?, argument(&who, 2, "PORT", &port).port()?);
-        Ok(number(key.get()?.host.start("tcp-connect", move || Stream::connect(&host, port), into_value)))
-    });
-    engine.register_fn("%tcp-listen", move |who: String, host: SteelVal, port: SteelVal| -> Answer {
-        let (host, port) = (argument(&who, 1, "HOST", &host).string()?, argument(&who, 2, "PORT", &port).port()?);
-        Ok(number(key.get()?.host.start("tcp-listen", move || Listener::bind(&host, port), into_value)))
-    });
-    engine.register_fn("%tcp-accept", move |who: String, listener: SteelVal| -> Answer {
-        let listener: Listener = argument(&who, 1, "LISTENER", &listener).custom("a listener of tcp-listen")?;
-        Ok(number(key.get()?.host.start("tcp-accept", move || listener.accept(), into_value)))
-    });
-    engine.register_fn("%tcp-read", move |who: String, from: SteelVal, limit: SteelVal| -> Answer {
-        let stream = stream(&who, &from)?;
-        let limit = argument(&who, 2, "LIMIT", &limit).whole_number("a number of bytes from 1 to 16777216", 1, MAX_READ)?;
-        let convert = |read: Vec<u8>| if read.is_empty() { end_of_file() } else { bytes(read) };
-        Ok(number(key.get()?.host.start("tcp-read", move || stream.read(limit), convert)))
-    });
-    engine.register_fn("%tcp-read-line", move |who: String, from: SteelVal| -> Answer {
-        let stream = stream(&who, &from)?;
-        let convert = |line: Option<String>| line.map_or_else(end_of_file, SteelVal::from);
-        Ok(number(key.get()?.host.start("tcp-read-line", move || stream.read_line(), convert)))
-    });
-    engine.register_fn("%tcp-write", move |who: String, to: SteelVal, data: SteelVal| -> Answer {
-        let (stream, data) = (stream(&who, &to)?, argument(&who, 2, "DATA", &data).bytes()?);
-        Ok(number(key.get()?.host.start("tcp-write", move || stream.write(&data), |()| SteelVal::Void)))
-    });
+    engine.register_fn(
+        "%tcp-connect",
+        move |who: String, host: SteelVal, port: SteelVal| -> Answer {
+            let (host, port) = (
+                argument(&who, 1, "HOST", &host).string()?,
+                argument(&who, 2, "PORT", &port).port()?,
+            );
+            Ok(number(key.get()?.host.start(
+                "tcp-connect",
+                move || Stream::connect(&host, port),
+                into_value,
+            )))
+        },
+    );
+    engine.register_fn(
+        "%tcp-listen",
+        move |who: String, host: SteelVal, port: SteelVal| -> Answer {
+            let (host, port) = (
+                argument(&who, 1, "HOST", &host).string()?,
+                argument(&who, 2, "PORT", &port).port()?,
+            );
+            Ok(number(key.get()?.host.start(
+                "tcp-listen",
+                move || Listener::bind(&host, port),
+                into_value,
+            )))
+        },
+    );
+    engine.register_fn(
+        "%tcp-accept",
+        move |who: String, listener: SteelVal| -> Answer {
+            let listener: Listener =
+                argument(&who, 1, "LISTENER", &listener).custom("a listener of tcp-listen")?;
+            Ok(number(key.get()?.host.start(
+                "tcp-accept",
+                move || listener.accept(),
+                into_value,
+            )))
+        },
+    );
+    engine.register_fn(
+        "%tcp-read",
+        move |who: String, from: SteelVal, limit: SteelVal| -> Answer {
+            let stream = stream(&who, &from)?;
+            let limit = argument(&who, 2, "LIMIT", &limit).whole_number(
+                "a number of bytes from 1 to 16777216",
+                1,
+                MAX_READ,
+            )?;
+            let convert = |read: Vec<u8>| {
+                if read.is_empty() {
+                    end_of_file()
+                } else {
+                    bytes(read)
+                }
+            };
+            Ok(number(key.get()?.host.start(
+                "tcp-read",
+                move || stream.read(limit),
+                convert,
+            )))
+        },
+    );
+    engine.register_fn(
+        "%tcp-read-line",
+        move |who: String, from: SteelVal| -> Answer {
+            let stream = stream(&who, &from)?;
+            let convert = |line: Option<String>| line.map_or_else(end_of_file, SteelVal::from);
+            Ok(number(key.get()?.host.start(
+                "tcp-read-line",
+                move || stream.read_line(),
+                convert,
+            )))
+        },
+    );
+    engine.register_fn(
+        "%tcp-write",
+        move |who: String, to: SteelVal, data: SteelVal| -> Answer {
+            let (stream, data) = (
+                stream(&who, &to)?,
+                argument(&who, 2, "DATA", &data).bytes()?,
+            );
+            Ok(number(key.get()?.host.start(
+                "tcp-write",
+                move || stream.write(&data),
+                |()| SteelVal::Void,
+            )))
+        },
+    );
     engine.register_fn("tcp-close", |given: SteelVal| -> Answer {
         if let Some(listener) = custom::<Listener>(&given) {
             listener.close();
@@ -273,8 +368,11 @@ fn register_tcp(engine: &mut Engine, key: Key) {
         Ok(SteelVal::Void)
     });
     engine.register_fn("tcp-port", |given: SteelVal| -> Answer {
-        let listener: Listener = argument("tcp-port", 1, "LISTENER", &given).custom("a listener of tcp-listen")?;
-        let port = listener.port().map_err(|failure| argument("tcp-port", 1, "LISTENER", &given).wrong(&format!("open ({failure})")))?;
+        let listener: Listener =
+            argument("tcp-port", 1, "LISTENER", &given).custom("a listener of tcp-listen")?;
+        let port = listener.port().map_err(|failure| {
+            argument("tcp-port", 1, "LISTENER", &given).wrong(&format!("open ({failure})"))
+        })?;
         value(usize::from(port))
     });
 }

@@ -19,13 +19,20 @@ impl Progress {
     pub(crate) fn on_terminal() -> Progress {
         let stderr = io::stderr();
         Progress {
-            output: stderr.is_terminal().then(|| Box::new(stderr) as Box<dyn Write>),
+            output: stderr
+                .is_terminal()
+                .then(|| Box::new(stderr) as Box<dyn Write>),
             is_shown: false,
         }
     }
 
     /// Shows how long it has been waited for what, if it has been long. Answers when to call again.
-    pub(crate) fn show(&mut self, since: Instant, working: usize, timers: usize) -> Option<Instant> {
+    pub(crate) fn show(
+        &mut self,
+        since: Instant,
+        working: usize,
+        timers: usize,
+    ) -> Option<Instant> {
         let output = self.output.as_mut()?;
         let waited = since.elapsed();
         if waited < PATIENCE {
@@ -93,7 +100,10 @@ mod tests {
             return; // The machine has been on for less than that.
         };
         assert!(progress.show(long_ago, 3, 1).is_some_and(|next| next > now));
-        assert_eq!(shown_on(&screen), "\r\x1b[Kwaiting for 7s: 3 in flight 1 asleep");
+        assert_eq!(
+            shown_on(&screen),
+            "\r\x1b[Kwaiting for 7s: 3 in flight 1 asleep"
+        );
         progress.clear();
         progress.clear();
         assert!(shown_on(&screen).ends_with("asleep\r\x1b[K"));

@@ -41,7 +41,10 @@ pub(crate) fn run(script: &mut Script) -> io::Result<()> {
 fn evaluate(script: &mut Script, form: String) {
     match script.evaluate(form, None) {
         Ok(values) => {
-            for value in values.iter().filter(|value| !matches!(value, SteelVal::Void)) {
+            for value in values
+                .iter()
+                .filter(|value| !matches!(value, SteelVal::Void))
+            {
                 println!("=> {value}");
             }
         }

@@ -76,9 +76,16 @@ impl Reporter {
                 [] => format!("error: {message}\n"),
                 [place] => place.describe(&message),
                 places => {
-                    let mut text = format!("error: {message}\n  in a call at one of these places:\n");
+                    let mut text =
+                        format!("error: {message}\n  in a call at one of these places:\n");
                     for place in places.iter().take(MAX_CALLS) {
-                        let _ = writeln!(text, "  {}:{}: {}", place.file, place.line_number, place.line.trim());
+                        let _ = writeln!(
+                            text,
+                            "  {}:{}: {}",
+                            place.file,
+                            place.line_number,
+                            place.line.trim()
+                        );
                     }
                     text
                 }
@@ -93,7 +100,8 @@ impl Reporter {
             return Vec::new();
         };
         let call = format!("({procedure}");
-        let ends_name = |rest: &str| rest.starts_with(|c: char| c.is_whitespace() || c == ')' || c == '(');
+        let ends_name =
+            |rest: &str| rest.starts_with(|c: char| c.is_whitespace() || c == ')' || c == '(');
         let mut places = Vec::new();
         for (file, text) in self.texts.borrow().iter() {
             for (start, _) in text.match_indices(&call) {
@@ -111,8 +119,8 @@ impl Reporter {
         let sources = self.sources.borrow();
         let text = sources.get_source(&id)?;
         let path = sources.get_path_for_source_id(&id);
-        let is_private = text.as_ref() == self.prelude
-            || path.as_ref().is_some_and(|path| !path.is_file());
+        let is_private =
+            text.as_ref() == self.prelude || path.as_ref().is_some_and(|path| !path.is_file());
         if is_private {
             return None;
         }
@@ -172,5 +180,8 @@ impl Place {
 fn message_of(error: &SteelErr) -> String {
     let text = error.to_string();
     let prefix = format!("Error: {:?}: ", error.kind());
-    text.strip_prefix(&prefix).unwrap_or(&text).trim().to_owned()
+    text.strip_prefix(&prefix)
+        .unwrap_or(&text)
+        .trim()
+        .to_owned()
 }

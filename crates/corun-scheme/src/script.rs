@@ -56,7 +56,10 @@ impl Script {
         };
         let client = Client::new(authorities.as_deref()).map_err(|failure| {
             let path = options.authorities.as_deref().unwrap_or(Path::new(""));
-            about(path, &io::Error::new(io::ErrorKind::InvalidData, failure.to_string()))
+            about(
+                path,
+                &io::Error::new(io::ErrorKind::InvalidData, failure.to_string()),
+            )
         })?;
         let host = Host::new(options.workers, Progress::on_terminal())?;
         let mut engine = Engine::new();
@@ -67,7 +70,7 @@ impl Script {
             http_limit: None.into(),
         });
         procedures::register(&mut engine, &shared);
-        register_winders(&mut engine)?;
+        register_cells(&mut engine)?;
         engine
             .run(PRELUDE)
             .map_err(|error| io::Error::other(format!("the prelude does not load: {error}")))?;
@@ -127,7 +130,11 @@ impl Script {
         repl::run(self)
     }
 
-    pub(crate) fn evaluate(&mut self, text: String, path: Option<PathBuf>) -> Result<Vec<SteelVal>, ScriptError> {
+    pub(crate) fn evaluate(
+        &mut self,
+        text: String,
+        path: Option<PathBuf>,
+    ) -> Result<Vec<SteelVal>, ScriptError> {
         self.shared.reporter.remember(path.as_deref(), &text);
         self.evaluate_unseen(text, path)
     }
@@ -137,7 +144,11 @@ impl Script {
         self.evaluate_unseen(form.to_owned(), None)
     }
 
-    fn evaluate_unseen(&mut self, text: String, path: Option<PathBuf>) -> Result<Vec<SteelVal>, ScriptError> {
+    fn evaluate_unseen(
+        &mut self,
+        text: String,
+        path: Option<PathBuf>,
+    ) -> Result<Vec<SteelVal>, ScriptError> {
         let engine = &mut self.engine;
         let run = || match path {
             Some(path) => engine.compile_and_run_raw_program_with_path(text, path),
@@ -209,16 +220,24 @@ fn about(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
-/// Gives the prelude steel's list of winders, which belongs to its `dynamic-wind` and has no public name, so that each task can have
-/// one of its own.
-fn register_winders(engine: &mut Engine) -> io::Result<()> {
-    let name = engine
-        .globals()
-        .iter()
-        .map(ToString::to_string)
-        .find(|name| name.ends_with("winders"));
-    let winders = name.and_then(|name| engine.extract_value(&name).ok());
-    let winders = winders.ok_or_else(|| io::Error::other("this version of steel keeps its winders elsewhere"))?;
-    engine.register_value("%winders", winders);
+/// Gives the prelude the cells in which steel keeps what is a thread's: the winders of `dynamic-wind`, which have no public name, and the
+/// continuations that `with-handler` goes to. Each task is to have its own.
+fn register_cells(engine: &mut Engine) -> io::Result<()> {
+    const CELLS: [&str; 2] = ["winders", "*meta-continuation*"];
+    let mut names: Vec<String> = engine.globals().iter().map(ToString::to_string).collect();
+    names.sort();
+    names.dedup();
+    let mut cells = Vec::new();
+    for cell in CELLS {
+        let before = cells.len();
+        let named = names.iter().filter(|name| name.ends_with(cell));
+        cells.extend(named.filter_map(|name| engine.extract_value(name).ok()));
+        if cells.len() == before {
+            return Err(io::Error::other(format!(
+                "this version of steel has no {cell}"
+            )));
+        }
+    }
+    engine.register_value("%cells", SteelVal::ListV(cells.into_iter().collect()));
     Ok(())
 }

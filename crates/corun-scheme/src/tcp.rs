@@ -55,14 +55,19 @@ impl Stream {
     pub(crate) fn read_line(&self) -> Result<Option<String>, Failure> {
         let mut line = Vec::new();
         let mut reader = unpoisoned(self.0.reader.lock());
-        let count = reader.by_ref().take(MAX_LINE).read_until(b'\n', &mut line)?;
+        let count = reader
+            .by_ref()
+            .take(MAX_LINE)
+            .read_until(b'\n', &mut line)?;
         if count == 0 {
             return Ok(None);
         }
         if line.pop_if(|last| *last == b'\n').is_some() {
             line.pop_if(|last| *last == b'\r');
         } else if line.len() as u64 == MAX_LINE {
-            return Err(Failure::new(format!("a line is longer than {MAX_LINE} bytes")));
+            return Err(Failure::new(format!(
+                "a line is longer than {MAX_LINE} bytes"
+            )));
         }
         Ok(Some(String::from_utf8(line)?))
     }
@@ -81,7 +86,9 @@ impl Stream {
 }
 
 /// A panic of corun's while the lock was held is no reason not to go on: the bytes are in the kernel or in the buffer.
-fn unpoisoned<'a, T>(result: Result<MutexGuard<'a, T>, PoisonError<MutexGuard<'a, T>>>) -> MutexGuard<'a, T> {
+fn unpoisoned<'a, T>(
+    result: Result<MutexGuard<'a, T>, PoisonError<MutexGuard<'a, T>>>,
+) -> MutexGuard<'a, T> {
     result.unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::support::{Request, answer, command, run, script, serve, Script};
+use crate::support::{Request, Script, answer, command, run, script, serve};
 
 /// `/delay/MS` answers after so many milliseconds, others at once, with what was asked for.
 fn respond(request: Request) -> Vec<u8> {
@@ -52,8 +52,16 @@ fn a_hundred_slow_requests_take_no_longer_than_one() {
     );
     // One worker is enough: what carries them is not a pool of threads.
     let script = Script::new(&text);
-    run(&mut command(&["--workers", "1", script.path.to_str().unwrap()]), "").prints("asked\n100 #true");
-    assert_eq!(most.load(Ordering::SeqCst), 100, "all were in flight together");
+    run(
+        &mut command(&["--workers", "1", script.path.to_str().unwrap()]),
+        "",
+    )
+    .prints("asked\n100 #true");
+    assert_eq!(
+        most.load(Ordering::SeqCst),
+        100,
+        "all were in flight together"
+    );
 }
 
 #[test]
@@ -116,9 +124,15 @@ fn methods_headers_and_bodies() {
 fn failures_reach_their_callbacks() {
     let port = serve(respond);
     // Bound and closed again, so that nobody listens there.
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
     let rude = serve(|_| b"this is not HTTP\r\n\r\n".to_vec());
-    let short = serve(|_| b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\nConnection: close\r\n\r\nshort".to_vec());
+    let short = serve(|_| {
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\nConnection: close\r\n\r\nshort".to_vec()
+    });
     script(&format!(
         r#"
         (define (ask url)
@@ -148,8 +162,15 @@ fn a_callback_that_raises_is_reported_with_its_place() {
          (g_http-async-get \"http://127.0.0.1:{port}/b\" '() (lambda (response) (displayln (http-body response))))"
     ));
     assert_eq!(run.stdout.trim_end(), "GET /b []", "{run:#?}");
-    assert!(run.stderr.contains(".scm:3:6: error: vector-ref"), "{run:#?}");
-    assert!(run.stderr.contains("in the callback of g_http-async-get for http://127.0.0.1"), "{run:#?}");
+    assert!(
+        run.stderr.contains(".scm:3:6: error: vector-ref"),
+        "{run:#?}"
+    );
+    assert!(
+        run.stderr
+            .contains("in the callback of g_http-async-get for http://127.0.0.1"),
+        "{run:#?}"
+    );
     assert_eq!(run.code, Some(1), "{run:#?}");
 }
 

@@ -28,9 +28,17 @@ impl Run {
     pub fn prints(&self, expected: &str) {
         let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
         let printed: Vec<String> = self.stdout.lines().map(words).collect();
-        let expected: Vec<String> = expected.lines().map(words).filter(|line| !line.is_empty()).collect();
+        let expected: Vec<String> = expected
+            .lines()
+            .map(words)
+            .filter(|line| !line.is_empty())
+            .collect();
         assert_eq!(printed, expected, "{self:#?}");
-        assert_eq!((self.stderr.as_str(), self.code), ("", Some(0)), "{self:#?}");
+        assert_eq!(
+            (self.stderr.as_str(), self.code),
+            ("", Some(0)),
+            "{self:#?}"
+        );
     }
 }
 
@@ -43,7 +51,8 @@ impl Script {
     pub fn new(text: &str) -> Script {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("corun-scheme-{}-{number}.scm", std::process::id()));
+        let path =
+            std::env::temp_dir().join(format!("corun-scheme-{}-{number}.scm", std::process::id()));
         std::fs::write(&path, text).unwrap();
         Script { path }
     }
@@ -78,15 +87,27 @@ pub fn run(command: &mut Command, input: &str) -> Run {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let (stdout, stderr) = (collect(child.stdout.take().unwrap()), collect(child.stderr.take().unwrap()));
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
+    let (stdout, stderr) = (
+        collect(child.stdout.take().unwrap()),
+        collect(child.stderr.take().unwrap()),
+    );
     let stdout = stdout.recv_timeout(LIMIT).unwrap_or_else(|_| {
         let _ = child.kill();
         format!("killed: no end within {LIMIT:?}")
     });
     let code = child.wait().unwrap().code();
     let stderr = stderr.recv_timeout(LIMIT).unwrap();
-    Run { stdout, stderr, code }
+    Run {
+        stdout,
+        stderr,
+        code,
+    }
 }
 
 fn collect(mut from: impl Read + Send + 'static) -> mpsc::Receiver<String> {
@@ -109,7 +130,10 @@ pub struct Request {
 
 impl Request {
     pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        let found = self
+            .headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 
@@ -118,7 +142,10 @@ impl Request {
         reader.read_line(&mut line)?;
         let mut words = line.split_whitespace().map(str::to_owned);
         let missing = || io::Error::from(io::ErrorKind::UnexpectedEof);
-        let (method, path) = (words.next().ok_or_else(missing)?, words.next().ok_or_else(missing)?);
+        let (method, path) = (
+            words.next().ok_or_else(missing)?,
+            words.next().ok_or_else(missing)?,
+        );
         let mut headers = Vec::new();
         loop {
             let mut line = String::new();
@@ -134,7 +161,10 @@ impl Request {
             headers,
             body: Vec::new(),
         };
-        let length = request.header("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+        let length = request
+            .header("content-length")
+            .and_then(|length| length.parse().ok())
+            .unwrap_or(0);
         request.body.resize(length, 0);
         reader.read_exact(&mut request.body)?;
         Ok(request)

@@ -198,6 +198,19 @@ fn waiting_disturbs_neither_handlers_nor_winds() {
                            (map (lambda (n) (sleep 0) (if (= n 2) (error "at two") n)) '(1 2 3))))))
         (g_coroutine-wait)
         (define (in-native) (transduce '(1 2) (mapping (lambda (n) (sleep 0.01) n)) (into-list)))
+        ;; Handlers belong to tasks, the main program's too, however their ends are interleaved.
+        (go (lambda () (sleep 0.02) (displayln "task ends")))
+        (yield)
+        (displayln (with-handler (lambda (err) "main handled") (sleep 0.06) (error "main")))
+        (define (handle name long short)
+          (go (lambda ()
+                (displayln (with-handler (lambda (err) (list name (error-object-message err)))
+                             (sleep long)
+                             (with-handler (lambda (err) (displayln name "inner")) (sleep short) (error "first"))
+                             (error "second"))))))
+        (handle "a" 0.01 0.1)
+        (handle "b" 0.05 0.01)
+        (g_coroutine-wait)
         ;; The main program needs no continuation to wait.
         (displayln (in-native))
         ;; Deep recursion keeps its frames across waits.
@@ -206,16 +219,29 @@ fn waiting_disturbs_neither_handlers_nor_winds() {
         "#,
     )
     .prints(
-        "slow in\nfast in\nfast body\nfast out\nescaped\nslow body\nslow out\n(handled  at two)\n(1 2)\n1000",
+        "slow in\nfast in\nfast body\nfast out\nescaped\nslow body\nslow out\n(handled at two)\ntask ends\nmain handled\nb inner\n(b second)\na inner\n(a second)\n(1 2)\n1000",
     );
 }
 
 #[test]
 fn an_error_ends_its_task_and_nothing_else() {
-    let run = script("(go (lambda () (sleep 0.01)\n  (car 5)))\n(go (lambda () (sleep 0.02) (displayln \"fine\")))\n(g_coroutine-wait)\n(displayln \"end\")");
-    assert_eq!(run.stdout.split_whitespace().collect::<Vec<_>>(), ["fine", "end"], "{run:#?}");
-    assert!(run.stderr.contains(".scm:2:4: error: car expected"), "{run:#?}");
-    assert!(run.stderr.contains("in a task of go; everything else goes on"), "{run:#?}");
+    let run = script(
+        "(go (lambda () (sleep 0.01)\n  (car 5)))\n(go (lambda () (sleep 0.02) (displayln \"fine\")))\n(g_coroutine-wait)\n(displayln \"end\")",
+    );
+    assert_eq!(
+        run.stdout.split_whitespace().collect::<Vec<_>>(),
+        ["fine", "end"],
+        "{run:#?}"
+    );
+    assert!(
+        run.stderr.contains(".scm:2:4: error: car expected"),
+        "{run:#?}"
+    );
+    assert!(
+        run.stderr
+            .contains("in a task of go; everything else goes on"),
+        "{run:#?}"
+    );
     assert_eq!(run.code, Some(1), "{run:#?}");
 }
 
@@ -229,7 +255,11 @@ fn a_wait_in_a_native_procedure_is_an_error_and_stops_no_other_task() {
          (go (lambda () (transduce '(1 2) (mapping (lambda (n) (error \"in native\"))) (into-list))))",
     );
     assert_eq!(run.stdout.trim(), "others go on", "{run:#?}");
-    assert!(run.stderr.contains(".scm:1:18: error: sleep: a task cannot wait here"), "{run:#?}");
+    assert!(
+        run.stderr
+            .contains(".scm:1:18: error: sleep: a task cannot wait here"),
+        "{run:#?}"
+    );
     assert!(run.stderr.contains("error: in native"), "{run:#?}");
     assert_eq!(run.code, Some(1), "{run:#?}");
 }

@@ -44,7 +44,11 @@ fn serve() -> (u16, String) {
                 let mut reader = BufReader::new(StreamOwned::new(connection, stream));
                 while let Ok(request) = Request::read(&mut reader) {
                     let body = format!("secret of {}", request.path);
-                    if reader.get_mut().write_all(&answer("200 OK", "", &body)).is_err() {
+                    if reader
+                        .get_mut()
+                        .write_all(&answer("200 OK", "", &body))
+                        .is_err()
+                    {
                         break;
                     }
                 }
@@ -65,7 +69,9 @@ impl Drop for Certificate {
 #[test]
 fn https_with_an_authority_of_ones_own() {
     let (port, pem) = serve();
-    let file = Certificate(std::env::temp_dir().join(format!("corun-scheme-ca-{}.pem", std::process::id())));
+    let file = Certificate(
+        std::env::temp_dir().join(format!("corun-scheme-ca-{}.pem", std::process::id())),
+    );
     std::fs::write(&file.0, pem).unwrap();
     let authority = file.0.to_str().unwrap();
     let script = Script::new(&format!(
