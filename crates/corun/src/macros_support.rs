@@ -1,4 +1,4 @@
-//! What the attributes of corun-macros, and the macros of this crate, expand to calls of. Not public API.
+//! What the attributes of corun-macros, and the macros of this crate, expand to calls of; and what corun-capi needs. Not public API.
 
 use std::panic::resume_unwind;
 use std::process::{ExitCode, Termination};
@@ -8,7 +8,19 @@ use crate::runtime::config::Request;
 use crate::runtime::{self, Handle, Runtime};
 use crate::{Builder, JoinHandle};
 
+pub use crate::cancel::levels::is_cancellation;
 pub use corun_macros::select;
+
+/// Was the coroutine as a whole cancelled?
+pub fn is_cancelled(coroutine: &crate::Coroutine) -> bool {
+    coroutine.task().is_cancelled()
+}
+
+/// Takes no more coroutines, and cancels those that there are, when the host next drives them. Returns whether any are left.
+#[cfg(unix)]
+pub fn wind_up(runtime: &crate::runtime::LocalRuntime) -> bool {
+    runtime.wind_up()
+}
 
 /// What an attribute was told.
 pub struct Config {

@@ -58,7 +58,7 @@ enum Destination {
 }
 
 /// Is this the payload of an unwinding because of a cancellation, and not of a panic?
-pub(crate) fn is_cancellation(payload: &(dyn Any + Send)) -> bool {
+pub fn is_cancellation(payload: &(dyn Any + Send)) -> bool {
     payload.is::<Unwinding>()
 }
 

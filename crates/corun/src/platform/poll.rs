@@ -12,14 +12,11 @@ pub(crate) fn wait(
     direction: Direction,
     deadline: Option<Instant>,
 ) -> io::Result<bool> {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::event::{PollFd, Timespec, poll};
 
     // SAFETY: the caller's socket is open during the call.
     let descriptor = unsafe { std::os::fd::BorrowedFd::borrow_raw(descriptor) };
-    let wanted = match direction {
-        Direction::Read => PollFlags::IN,
-        Direction::Write => PollFlags::OUT,
-    };
+    let wanted = flags(direction);
     loop {
         let timeout = deadline.map(|deadline| {
             let left = deadline.saturating_duration_since(Instant::now());
@@ -35,5 +32,37 @@ pub(crate) fn wait(
             Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// Is the descriptor ready (or broken, so that an operation would fail at once)?
+#[cfg(unix)]
+pub(crate) fn is_ready(
+    descriptor: std::os::fd::BorrowedFd<'_>,
+    direction: Direction,
+) -> io::Result<bool> {
+    use rustix::event::{PollFd, Timespec, poll};
+
+    let at_once = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    loop {
+        match poll(
+            &mut [PollFd::new(&descriptor, flags(direction))],
+            Some(&at_once),
+        ) {
+            Ok(ready) => return Ok(ready != 0),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn flags(direction: Direction) -> rustix::event::PollFlags {
+    match direction {
+        Direction::Read => rustix::event::PollFlags::IN,
+        Direction::Write => rustix::event::PollFlags::OUT,
     }
 }

@@ -1,10 +1,12 @@
 //! What a socket owns: its way to wait.
 
+use std::fmt;
 use std::io;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
+use std::time::Instant;
 
 use super::entry::{Direction, Entry, Homeless};
 use super::limits::Limits;
@@ -57,7 +59,37 @@ impl Source {
             // The reactor may not have seen yet what the kernel knows.
             return operation();
         }
-        let limit = Limit::for_io(limits.deadline(direction));
+        let deadline = limits.deadline(direction);
+        self.run_blocked(socket, direction, deadline, short, operation)
+    }
+
+    /// As `run`, by a deadline of the caller's own.
+    #[cfg(unix)]
+    pub(crate) fn run_until<S: selector::Socket, T>(
+        &self,
+        socket: &S,
+        direction: Direction,
+        deadline: Option<Instant>,
+        short: impl Fn(&T) -> bool,
+        mut operation: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
+        if let Some(result) = self.attempt(direction, &short, &mut operation) {
+            safepoint();
+            return result;
+        }
+        self.run_blocked(socket, direction, deadline, short, operation)
+    }
+
+    #[inline(always)]
+    fn run_blocked<S: selector::Socket, T>(
+        &self,
+        socket: &S,
+        direction: Direction,
+        deadline: Option<Instant>,
+        short: impl Fn(&T) -> bool,
+        operation: impl FnMut() -> io::Result<T>,
+    ) -> io::Result<T> {
+        let limit = Limit::for_io(deadline);
         if !in_coroutine() {
             return Self::run_on_thread(selector::raw(socket), direction, &limit, operation);
         }
@@ -255,6 +287,15 @@ impl Source {
         entry.settle_at(reactor)?;
         self.entry.store(Box::into_raw(entry), Ordering::Release);
         Ok(self.entry().expect("just stored"))
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let registered = self.entry().is_some();
+        f.debug_struct("Source")
+            .field("registered", &registered)
+            .finish()
     }
 }
 

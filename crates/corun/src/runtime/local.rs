@@ -173,6 +173,12 @@ impl LocalRuntime {
         self.worker.shared().next_deadline()
     }
 
+    pub(crate) fn wind_up(&self) -> bool {
+        self.handle.scheduler.close();
+        self.handle.scheduler.cancel_all(None);
+        !self.worker.is_unused()
+    }
+
     fn drive<R>(&self, f: impl FnOnce(&Worker) -> R) -> R {
         assert!(
             !self.driven.get(),

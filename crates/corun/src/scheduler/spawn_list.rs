@@ -39,6 +39,19 @@ struct Links {
     closed: bool,
 }
 
+/// Tasks that were taken out of a list together, and are still linked by `next`.
+struct Chain {
+    first: TaskRef,
+    last: TaskRef,
+}
+
+/// The task behind this one.
+#[inline(always)]
+fn after(task: TaskRef) -> Option<TaskRef> {
+    let next = task.header().next.load(Ordering::Relaxed);
+    NonNull::new(next.cast::<Header>()).map(TaskRef)
+}
+
 // SAFETY: the pointers are to tasks, which the list owns a reference to, and only used under the lock.
 unsafe impl Send for Links {}
 
@@ -156,32 +169,20 @@ impl SpawnList {
         if self.is_empty() {
             return None;
         }
-        let mut stolen: [Option<TaskRef>; STEAL_LIMIT] = [None; STEAL_LIMIT];
         let mut links = self.links.lock();
         let count = self.len().div_ceil(2).min(STEAL_LIMIT);
-        for slot in stolen.iter_mut().take(count) {
-            let front = TaskRef(NonNull::new(links.front)?);
-            self.unlink(&mut links, front);
-            *slot = Some(front);
-        }
+        let stolen = self.cut(&mut links, count)?;
         drop(links);
-        let mut stolen = stolen.into_iter().flatten();
-        let first = stolen.next();
-        for task in stolen {
-            if thief.push(task).is_err() {
-                unreachable!("a worker's own list is never closed");
-            }
-        }
-        first
+        Some(thief.append_all_but_first(stolen))
     }
 
     /// Calls `each` for all that stand here, under the lock: it must neither take long nor touch the list.
     pub(crate) fn for_each(&self, mut each: impl FnMut(TaskRef)) {
         let links = self.links.lock();
-        let mut next = NonNull::new(links.front);
-        while let Some(task) = next.map(TaskRef) {
+        let mut next = NonNull::new(links.front).map(TaskRef);
+        while let Some(task) = next {
             // The next one first: a task that is looked at stays, but nothing is known of what `each` does with it.
-            next = NonNull::new(task.header().next.load(Ordering::Relaxed).cast());
+            next = after(task);
             each(task);
         }
     }
@@ -192,19 +193,73 @@ impl SpawnList {
             return None;
         }
         let mut links = self.links.lock();
-        let first = NonNull::new(links.front).map(TaskRef);
+        let all = Chain {
+            first: TaskRef(NonNull::new(links.front)?),
+            last: TaskRef(NonNull::new(links.back)?),
+        };
         (links.front, links.back) = (ptr::null_mut(), ptr::null_mut());
         self.len.store(0, Ordering::Relaxed);
         drop(links);
-        let after = |task: TaskRef| {
-            let next = task.header().next.load(Ordering::Relaxed);
-            NonNull::new(next.cast::<Header>()).map(TaskRef)
-        };
-        let mut next = after(first?);
-        while let Some(task) = next {
-            next = after(task);
-            worker.push_again(task);
+        Some(worker.append_all_but_first(all))
+    }
+
+    /// Takes the first `count` tasks out, linked among themselves. None if the list is empty.
+    fn cut(&self, links: &mut Links, count: usize) -> Option<Chain> {
+        let first = TaskRef(NonNull::new(links.front)?);
+        let mut last = first;
+        let mut taken = 1;
+        last.header().place.store(PLACE_TRANSIT, Ordering::Relaxed);
+        while taken < count
+            && let Some(next) = after(last)
+        {
+            last = next;
+            last.header().place.store(PLACE_TRANSIT, Ordering::Relaxed);
+            taken += 1;
         }
+        let rest = after(last);
+        match rest {
+            Some(rest) => rest.header().prev.store(ptr::null_mut(), Ordering::Relaxed),
+            None => links.back = ptr::null_mut(),
+        }
+        links.front = rest.map_or(ptr::null_mut(), |rest| rest.0.as_ptr());
+        self.len.store(self.len() - taken, Ordering::Relaxed);
+        Some(Chain { first, last })
+    }
+
+    /// Appends what was taken out of another list, but for the first, which it returns: under one lock, whatever the length.
+    fn append_all_but_first(&self, chain: Chain) -> TaskRef {
+        let Chain { first, last } = chain;
+        if first == last {
+            return first;
+        }
+        let Some(second) = after(first) else {
+            unreachable!("a chain leads from its first task to its last");
+        };
+        let mut links = self.links.lock();
+        let mut appended = 1;
+        let mut task = second;
+        task.header().place.store(self.place, Ordering::Relaxed);
+        while task != last
+            && let Some(next) = after(task)
+        {
+            task = next;
+            task.header().place.store(self.place, Ordering::Relaxed);
+            appended += 1;
+        }
+        second
+            .header()
+            .prev
+            .store(links.back.cast(), Ordering::Relaxed);
+        last.header().next.store(ptr::null_mut(), Ordering::Relaxed);
+        match NonNull::new(links.back) {
+            // SAFETY: a linked task is alive.
+            Some(back) => unsafe { back.as_ref() }
+                .next
+                .store(second.0.as_ptr().cast(), Ordering::Relaxed),
+            None => links.front = second.0.as_ptr(),
+        }
+        links.back = last.0.as_ptr();
+        self.len.store(self.len() + appended, Ordering::Relaxed);
         first
     }
 

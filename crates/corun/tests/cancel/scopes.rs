@@ -296,10 +296,13 @@ fn one_may_ask_instead_of_being_left() {
 #[test]
 fn a_computation_that_asks_learns_of_its_handle() {
     let runtime = Runtime::builder().workers(1).build().unwrap();
-    let computing = runtime.spawn(|| while corun::check_cancelled().is_ok() {});
-    while computing.coroutine().state() != corun::State::Running {
-        std::thread::yield_now();
-    }
+    let (has_begun, begins) = bounded(1);
+    let computing = runtime.spawn(move || {
+        has_begun.send(()).unwrap();
+        while corun::check_cancelled().is_ok() {}
+    });
+    // Its state does not tell: one that is cancelled just as it starts never begins.
+    begins.recv().unwrap();
     computing.cancel();
     computing.join().unwrap();
 }

@@ -8,6 +8,7 @@ mod connect;
 mod convert;
 mod copy;
 mod datagrams;
+mod descriptors;
 mod echo;
 mod endings;
 mod pieces;

@@ -145,3 +145,41 @@ fn what_is_pushed_while_all_is_taken_is_taken_once_and_in_order() {
         }
     });
 }
+
+/// Both halves of a list that was stolen from are whole: forwards, backwards, and in the middle.
+#[test]
+fn a_stolen_half_is_linked_as_if_it_had_been_pushed() {
+    check(1, || {
+        let (victim, thief) = (SpawnList::new(1), SpawnList::new(2));
+        let tasks: Vec<_> = (1..=9).map(task).collect();
+        let (own, others) = tasks.split_first().unwrap();
+        assert!(thief.push(own.0).is_ok());
+        for (task, _) in others {
+            assert!(victim.push(*task).is_ok());
+        }
+        let drain = |list: &SpawnList| {
+            let mut ids = Vec::new();
+            while let Some(task) = list.pop() {
+                ids.push(task.id().get());
+            }
+            ids
+        };
+        assert_eq!(victim.steal_half(&thief).unwrap().id().get(), 2);
+        assert_eq!((thief.len(), victim.len()), (4, 4));
+        // The first, the last and a middle one of what was moved, or left.
+        assert!(thief.remove(others[1].0) && !victim.remove(others[2].0));
+        assert!(victim.remove(others[4].0) && victim.remove(others[7].0));
+        assert!(victim.push(others[1].0).is_ok());
+        assert_eq!(drain(&thief), [1, 4, 5]);
+        assert_eq!(drain(&victim), [7, 8, 3]);
+        // One alone is not half of anything, and goes as it is.
+        assert!(victim.push(own.0).is_ok());
+        assert_eq!(victim.steal_half(&thief).unwrap().id().get(), 1);
+        assert!(thief.is_empty() && victim.is_empty() && victim.steal_half(&thief).is_none());
+        for (task, mut join) in tasks {
+            join.detach();
+            task.release();
+            task.release();
+        }
+    });
+}

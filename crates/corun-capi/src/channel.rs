@@ -1,0 +1,640 @@
+//! `channel.h`: channels. Select is in `select.rs`.
+//!
+//! # Ends
+//! A handle has the right to send, to receive, or both. How many handles there are with each right is counted; when none is left the channel is closed,
+//! which wakes whoever waits at the other end. (Calls that are inside keep senders and receivers alive, and so their own counts, those of
+//! the channel underneath, cannot tell.) Nobody but a call that is inside can wait, so nobody waits in vain.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use corun::channel::{
+    self, Receiver, RecvTimeoutError, SendTimeoutError, Sender, TryRecvError, TrySendError,
+};
+
+use crate::call::{Patience, call, duration, required, write};
+use crate::element::{Element, Large, Words};
+use crate::failure::{Failure, Outcome};
+use crate::own;
+use crate::status::{self, Status};
+use crate::table::{self, Kind, Object, Visit};
+use crate::value::{Destructor, Pointer};
+
+/// `corun_channel`.
+#[repr(C)]
+#[allow(non_camel_case_types)]
+pub struct corun_channel {
+    _private: [u8; 0],
+}
+
+const MOST: usize = 64 * 1024;
+
+/// Both ends of a channel of elements of some kind.
+pub(crate) struct Ends<T> {
+    pub(crate) sender: Sender<T>,
+    pub(crate) receiver: Receiver<T>,
+}
+
+/// A channel, by the room that an element takes.
+pub(crate) enum Lane {
+    Small(Ends<Words<1>>),
+    Middle(Ends<Words<2>>),
+    Wide(Ends<Words<4>>),
+    Large(Ends<Large>),
+    /// The time, from a timer.
+    Time(Receiver<Instant>),
+}
+
+/// What all handles of a channel share.
+pub(crate) struct Channel {
+    pub(crate) lane: Lane,
+    pub(crate) size: usize,
+    capacity: usize,
+    destructor: Destructor,
+    senders: AtomicUsize,
+    receivers: AtomicUsize,
+}
+
+/// What a handle refers to.
+pub(crate) struct End {
+    pub(crate) channel: Arc<Channel>,
+    sends: bool,
+    receives: bool,
+}
+
+impl Object for End {
+    const KIND: Kind = Kind::Channel;
+    const NAME: &'static str = "channel";
+
+    fn abandoned(&self) {
+        let channel = &*self.channel;
+        // AcqRel: whoever is last has seen what the others have sent.
+        if self.sends && channel.senders.fetch_sub(1, Ordering::AcqRel) == 1 {
+            channel.lane.close();
+        }
+        if self.receives && channel.receivers.fetch_sub(1, Ordering::AcqRel) == 1 {
+            channel.lane.close();
+            channel.drain();
+        }
+    }
+}
+
+/// Runs the same code for each kind of element; `$time` for timers.
+macro_rules! each_lane {
+    ($lane:expr, $ends:ident => $code:expr, $time:ident => $timed:expr) => {
+        match $lane {
+            Lane::Small($ends) => $code,
+            Lane::Middle($ends) => $code,
+            Lane::Wide($ends) => $code,
+            Lane::Large($ends) => $code,
+            Lane::Time($time) => $timed,
+        }
+    };
+}
+pub(crate) use each_lane;
+
+impl Lane {
+    fn new(size: usize, capacity: usize) -> Lane {
+        match size {
+            0..=8 => Lane::Small(Ends::new(capacity)),
+            9..=16 => Lane::Middle(Ends::new(capacity)),
+            17..=32 => Lane::Wide(Ends::new(capacity)),
+            _ => Lane::Large(Ends::new(capacity)),
+        }
+    }
+
+    fn close(&self) -> bool {
+        each_lane!(self, ends => ends.receiver.close(), time => time.close())
+    }
+}
+
+impl<T: Element> Ends<T> {
+    fn new(capacity: usize) -> Ends<T> {
+        let (sender, receiver) = if capacity == usize::MAX {
+            channel::unbounded()
+        } else {
+            channel::bounded(capacity)
+        };
+        Ends { sender, receiver }
+    }
+
+    /// # Safety
+    /// An element of the channel can be read at `from`.
+    unsafe fn send(&self, from: *const u8, size: usize, patience: Patience) -> Outcome {
+        // SAFETY: promised by the caller.
+        let element = unsafe { T::read(from, size) };
+        let status = match patience {
+            Patience::None => match self.sender.try_send(element) {
+                Ok(()) => return Ok(()),
+                Err(TrySendError::Full(_)) => status::ERR_WOULD_BLOCK,
+                Err(TrySendError::Disconnected(_)) => status::ERR_CLOSED,
+            },
+            Patience::Endless => match self.sender.send(element) {
+                Ok(()) => return Ok(()),
+                Err(_) => status::ERR_CLOSED,
+            },
+            Patience::For(time) => match self.sender.send_timeout(element, time) {
+                Ok(()) => return Ok(()),
+                Err(SendTimeoutError::Timeout(_)) => status::ERR_TIMEDOUT,
+                Err(SendTimeoutError::Disconnected(_)) => status::ERR_CLOSED,
+            },
+        };
+        Err(Failure::ordinary(status))
+    }
+
+    /// # Safety
+    /// An element of the channel can be written at `to`.
+    unsafe fn receive(&self, to: *mut u8, size: usize, patience: Patience) -> Outcome {
+        let element = receive(&self.receiver, patience)?;
+        // SAFETY: promised by the caller.
+        unsafe { element.write(to, size) };
+        Ok(())
+    }
+}
+
+#[inline]
+fn receive<T>(receiver: &Receiver<T>, patience: Patience) -> Outcome<T> {
+    let status = match patience {
+        Patience::None => match receiver.try_recv() {
+            Ok(element) => return Ok(element),
+            Err(TryRecvError::Empty) => status::ERR_WOULD_BLOCK,
+            Err(TryRecvError::Disconnected) => status::ERR_CLOSED,
+        },
+        Patience::Endless => match receiver.recv() {
+            Ok(element) => return Ok(element),
+            Err(_) => status::ERR_CLOSED,
+        },
+        Patience::For(time) => match receiver.recv_timeout(time) {
+            Ok(element) => return Ok(element),
+            Err(RecvTimeoutError::Timeout) => status::ERR_TIMEDOUT,
+            Err(RecvTimeoutError::Disconnected) => status::ERR_CLOSED,
+        },
+    };
+    Err(Failure::ordinary(status))
+}
+
+impl Channel {
+    /// Gives what nobody will receive to the destructor.
+    fn drain(&self) {
+        let Some(destructor) = self.destructor else {
+            return;
+        };
+        let mut room = vec![0u128; self.size.div_ceil(16).max(1)];
+        let place: *mut u8 = room.as_mut_ptr().cast();
+        // SAFETY: there is room for an element.
+        while unsafe { self.receive(place, Patience::None) }.is_ok() {
+            // SAFETY: the user has given it to be called so.
+            unsafe { destructor(place.cast()) };
+        }
+    }
+
+    /// # Safety
+    /// An element can be written at `to`.
+    unsafe fn receive(&self, to: *mut u8, patience: Patience) -> Outcome {
+        each_lane!(&self.lane,
+        // SAFETY: promised by the caller.
+        ends => unsafe { ends.receive(to, self.size, patience) },
+        time => {
+            let now = own::nanoseconds(receive(time, patience)?);
+            // SAFETY: an element has eight bytes here.
+            unsafe { to.cast::<i64>().write_unaligned(now) };
+            Ok(())
+        })
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        self.drain();
+    }
+}
+
+impl End {
+    pub(crate) fn may_send(&self) -> Outcome {
+        self.may(self.sends, "this end of the channel only receives")
+    }
+
+    pub(crate) fn may_receive(&self) -> Outcome {
+        self.may(self.receives, "this end of the channel only sends")
+    }
+
+    fn may(&self, allowed: bool, message: &'static str) -> Outcome {
+        if allowed {
+            Ok(())
+        } else {
+            Err(Failure::new(status::ERR_DIRECTION, message))
+        }
+    }
+
+    /// # Safety
+    /// An element can be read at `from`.
+    unsafe fn send(&self, from: *const u8, patience: Patience) -> Outcome {
+        self.may_send()?;
+        each_lane!(&self.channel.lane,
+            // SAFETY: promised by the caller.
+            ends => unsafe { ends.send(from, self.channel.size, patience) },
+            _time => self.may_send())
+    }
+
+    /// Another handle to the same channel.
+    fn narrowed(&self, sends: bool, receives: bool) -> Outcome<*mut corun_channel> {
+        if sends {
+            self.may_send()?;
+        }
+        if receives {
+            self.may_receive()?;
+        }
+        // Relaxed: the count is not zero, and stays so, as the handle that this is called with counts.
+        self.channel
+            .senders
+            .fetch_add(usize::from(sends), Ordering::Relaxed);
+        self.channel
+            .receivers
+            .fetch_add(usize::from(receives), Ordering::Relaxed);
+        table::insert(End {
+            channel: Arc::clone(&self.channel),
+            sends,
+            receives,
+        })
+    }
+}
+
+#[inline]
+pub(crate) fn visit(channel: *mut corun_channel) -> Outcome<Visit<End>> {
+    table::visit(channel)
+}
+
+fn insert(
+    lane: Lane,
+    size: usize,
+    capacity: usize,
+    destructor: Destructor,
+) -> Outcome<*mut corun_channel> {
+    let sends = !matches!(lane, Lane::Time(_));
+    table::insert(End {
+        channel: Arc::new(Channel {
+            lane,
+            size,
+            capacity,
+            destructor,
+            senders: AtomicUsize::new(usize::from(sends)),
+            receivers: AtomicUsize::new(1),
+        }),
+        sends,
+        receives: true,
+    })
+}
+
+/// Makes a channel.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_channel_create(
+    element_size: usize,
+    capacity: usize,
+    destructor: Destructor,
+    channel: *mut *mut corun_channel,
+) -> Status {
+    call(|| {
+        required(channel)?;
+        if element_size > MOST {
+            return Err(Failure::invalid(format!(
+                "elements of {element_size} bytes; at most {MOST} are allowed"
+            )));
+        }
+        // What is bounded is allocated at once.
+        if capacity != usize::MAX
+            && capacity.saturating_mul(element_size.max(8)) > isize::MAX as usize / 64
+        {
+            return Err(Failure::new(
+                status::ERR_NOMEM,
+                "the channel is larger than any memory",
+            ));
+        }
+        let handle = insert(
+            Lane::new(element_size, capacity),
+            element_size,
+            capacity,
+            destructor,
+        )?;
+        // SAFETY: not NULL, and the caller's.
+        unsafe { write(channel, handle) }
+    })
+}
+
+/// A handle that can only send.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_channel_sender(
+    channel: *mut corun_channel,
+    sender: *mut *mut corun_channel,
+) -> Status {
+    call(|| {
+        required(sender)?;
+        let handle = visit(channel)?.narrowed(true, false)?;
+        // SAFETY: not NULL, and the caller's.
+        unsafe { write(sender, handle) }
+    })
+}
+
+/// A handle that can only receive.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_channel_receiver(
+    channel: *mut corun_channel,
+    receiver: *mut *mut corun_channel,
+) -> Status {
+    call(|| {
+        required(receiver)?;
+        let handle = visit(channel)?.narrowed(false, true)?;
+        // SAFETY: not NULL, and the caller's.
+        unsafe { write(receiver, handle) }
+    })
+}
+
+#[inline]
+unsafe fn send(channel: *mut corun_channel, element: Pointer, patience: Patience) -> Status {
+    call(|| {
+        let end = visit(channel)?;
+        if end.channel.size != 0 {
+            required(element)?;
+        }
+        // SAFETY: an element is there, says the caller.
+        unsafe { end.send(element.cast(), patience) }
+    })
+}
+
+#[inline]
+unsafe fn receive_to(channel: *mut corun_channel, element: Pointer, patience: Patience) -> Status {
+    call(|| {
+        let end = visit(channel)?;
+        if end.channel.size != 0 {
+            required(element)?;
+        }
+        end.may_receive()?;
+        // SAFETY: there is room for an element, says the caller.
+        unsafe { end.channel.receive(element.cast(), patience) }
+    })
+}
+
+/// Sends.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_channel_send(
+    channel: *mut corun_channel,
+    element: *const std::ffi::c_void,
+) -> Status {
+    // SAFETY: the same contract.
+    unsafe { send(channel, element.cast_mut(), Patience::Endless) }
+}
+
+/// Sends, waiting for so long.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_channel_send_timeout(
+    channel: *mut corun_channel,
+    element: *const std::ffi::c_void,
+    timeout: i64,
+) -> Status {
+    // SAFETY: the same contract.
+    let status = unsafe { send(channel, element.cast_mut(), Patience::of(timeout)) };
+    timed(status)
+}
+
+/// Sends without waiting.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_channel_try_send(
+    channel: *mut corun_channel,
+    element: *const std::ffi::c_void,
+) -> Status {
+    // SAFETY: the same contract.
+    unsafe { send(channel, element.cast_mut(), Patience::None) }
+}
+
+/// Receives.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_channel_receive(
+    channel: *mut corun_channel,
+    element: Pointer,
+) -> Status {
+    // SAFETY: the same contract.
+    unsafe { receive_to(channel, element, Patience::Endless) }
+}
+
+/// Receives, waiting for so long.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_channel_receive_timeout(
+    channel: *mut corun_channel,
+    element: Pointer,
+    timeout: i64,
+) -> Status {
+    // SAFETY: the same contract.
+    let status = unsafe { receive_to(channel, element, Patience::of(timeout)) };
+    timed(status)
+}
+
+/// Receives without waiting.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_channel_try_receive(
+    channel: *mut corun_channel,
+    element: Pointer,
+) -> Status {
+    // SAFETY: the same contract.
+    unsafe { receive_to(channel, element, Patience::None) }
+}
+
+/// What had no time at all is out of time.
+pub(crate) fn timed(status: Status) -> Status {
+    if status == status::ERR_WOULD_BLOCK {
+        status::ERR_TIMEDOUT
+    } else {
+        status
+    }
+}
+
+fn of_eight_bytes(channel: *mut corun_channel) -> Outcome<Visit<End>> {
+    let end = visit(channel)?;
+    match end.channel.size {
+        8 => Ok(end),
+        size => Err(Failure::invalid(format!(
+            "the channel's elements have {size} bytes, and not 8"
+        ))),
+    }
+}
+
+/// Sends a word.
+#[unsafe(no_mangle)]
+pub extern "C" fn corun_channel_send_u64(channel: *mut corun_channel, element: u64) -> Status {
+    call(|| {
+        let end = of_eight_bytes(channel)?;
+        // SAFETY: an element has eight bytes.
+        unsafe { end.send((&raw const element).cast(), Patience::Endless) }
+    })
+}
+
+/// Receives a word.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_channel_receive_u64(
+    channel: *mut corun_channel,
+    element: *mut u64,
+) -> Status {
+    call(|| {
+        required(element)?;
+        let end = of_eight_bytes(channel)?;
+        end.may_receive()?;
+        // SAFETY: an element has eight bytes.
+        unsafe { end.channel.receive(element.cast(), Patience::Endless) }
+    })
+}
+
+/// Closes a channel.
+#[unsafe(no_mangle)]
+pub extern "C" fn corun_channel_close(channel: *mut corun_channel) -> Status {
+    call(|| {
+        if visit(channel)?.channel.lane.close() {
+            Ok(())
+        } else {
+            Err(Failure::ordinary(status::ERR_CLOSED))
+        }
+    })
+}
+
+/// Is it closed?
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_channel_is_closed(
+    channel: *mut corun_channel,
+    closed: *mut i32,
+) -> Status {
+    call(|| {
+        let end = visit(channel)?;
+        let is_closed = each_lane!(&end.channel.lane, ends => ends.receiver.is_closed(), time => time.is_closed());
+        // SAFETY: checked for NULL, and the caller's.
+        unsafe { write(closed, i32::from(is_closed)) }
+    })
+}
+
+/// How many elements it holds.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_channel_length(
+    channel: *mut corun_channel,
+    length: *mut usize,
+) -> Status {
+    call(|| {
+        let end = visit(channel)?;
+        let now = each_lane!(&end.channel.lane, ends => ends.receiver.len(), time => time.len());
+        // SAFETY: checked for NULL, and the caller's.
+        unsafe { write(length, now) }
+    })
+}
+
+/// How many it can hold.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_channel_capacity(
+    channel: *mut corun_channel,
+    capacity: *mut usize,
+) -> Status {
+    call(|| {
+        let end = visit(channel)?;
+        // SAFETY: checked for NULL, and the caller's.
+        unsafe { write(capacity, end.channel.capacity) }
+    })
+}
+
+/// The size of an element.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_channel_element_size(
+    channel: *mut corun_channel,
+    size: *mut usize,
+) -> Status {
+    call(|| {
+        let end = visit(channel)?;
+        // SAFETY: checked for NULL, and the caller's.
+        unsafe { write(size, end.channel.size) }
+    })
+}
+
+/// A channel of one moment.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_channel_after(
+    delay: i64,
+    channel: *mut *mut corun_channel,
+) -> Status {
+    call(|| {
+        required(channel)?;
+        let handle = insert(Lane::Time(channel::after(duration(delay))), 8, 1, None)?;
+        // SAFETY: not NULL, and the caller's.
+        unsafe { write(channel, handle) }
+    })
+}
+
+/// A channel of ticks.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_channel_tick(
+    period: i64,
+    channel: *mut *mut corun_channel,
+) -> Status {
+    call(|| {
+        required(channel)?;
+        if period <= 0 {
+            return Err(Failure::invalid("a period is more than 0 ns"));
+        }
+        let handle = insert(Lane::Time(channel::tick(duration(period))), 8, 1, None)?;
+        // SAFETY: not NULL, and the caller's.
+        unsafe { write(channel, handle) }
+    })
+}
+
+/// Makes another reference.
+#[unsafe(no_mangle)]
+pub extern "C" fn corun_channel_retain(channel: *mut corun_channel) -> Status {
+    call(|| table::retain::<End, _>(channel))
+}
+
+/// Gives up a reference.
+#[unsafe(no_mangle)]
+pub extern "C" fn corun_channel_release(channel: *mut corun_channel) -> Status {
+    call(|| table::release::<End, _>(channel).map(drop))
+}

@@ -1,0 +1,386 @@
+//! `future.h`: promises and futures. What is made of several futures is in `combine.rs`.
+
+use std::ffi::c_char;
+use std::ptr;
+use std::sync::{Arc, Mutex};
+
+use corun::future::{Rejected, State};
+
+use crate::call::{Patience, call, required, write, write_if};
+use crate::failure::{Failure, Outcome};
+use crate::own;
+use crate::promised::{self, Keeper, Promised, Refusal, Seen, Value, Why};
+use crate::status::{self, Status};
+use crate::table::{self, Kind, Object, Visit};
+use crate::task::{Task, lock};
+use crate::value::{Destructor, Pointer};
+
+/// `corun_future`.
+#[repr(C)]
+#[allow(non_camel_case_types)]
+pub struct corun_future {
+    _private: [u8; 0],
+}
+
+/// `corun_promise`.
+#[repr(C)]
+#[allow(non_camel_case_types)]
+pub struct corun_promise {
+    _private: [u8; 0],
+}
+
+/// `corun_future_callback`.
+pub type FutureCallback =
+    Option<unsafe extern "C-unwind" fn(data: Pointer, status: Status, value: Pointer, code: i32)>;
+
+/// `corun_future_state_t`.
+pub const STATES: [&str; 4] = ["PENDING", "RESOLVED", "REJECTED", "CANCELLED"];
+
+/// What the handle of a future refers to.
+pub(crate) struct Eventual {
+    future: Promised,
+    /// The task whose result it is, to be cancelled with it.
+    task: Option<Arc<Task>>,
+}
+
+impl Object for Eventual {
+    const KIND: Kind = Kind::Future;
+    const NAME: &'static str = "future";
+}
+
+impl Eventual {
+    pub(crate) fn new(future: Promised) -> Eventual {
+        Eventual { future, task: None }
+    }
+
+    pub(crate) fn of_task(task: Arc<Task>) -> Eventual {
+        Eventual {
+            future: task.future.clone(),
+            task: Some(task),
+        }
+    }
+
+    pub(crate) fn future(&self) -> &Promised {
+        &self.future
+    }
+}
+
+/// What the handle of a promise refers to.
+pub(crate) struct Pledge {
+    keeper: Mutex<Option<Keeper>>,
+    destructor: Destructor,
+}
+
+impl Object for Pledge {
+    const KIND: Kind = Kind::Promise;
+    const NAME: &'static str = "promise";
+}
+
+impl Pledge {
+    pub(crate) fn new(keeper: Keeper, destructor: Destructor) -> Pledge {
+        Pledge {
+            keeper: Mutex::new(Some(keeper)),
+            destructor,
+        }
+    }
+}
+
+pub(crate) fn visit(future: *mut corun_future) -> Outcome<Visit<Eventual>> {
+    table::visit(future)
+}
+
+/// Waits for what comes of it.
+pub(crate) fn settled(future: &Promised, patience: Patience) -> Outcome<Seen<'_>> {
+    if let Some(outcome) = future.get() {
+        return Ok(outcome);
+    }
+    match patience {
+        Patience::None => Err(Failure::ordinary(status::ERR_WOULD_BLOCK)),
+        Patience::Endless => Ok(future.wait()),
+        Patience::For(time) => future
+            .wait_timeout(time)
+            .ok_or(Failure::ordinary(status::ERR_TIMEDOUT)),
+    }
+}
+
+/// Makes the two ends.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_promise_create(
+    destructor: Destructor,
+    promise: *mut *mut corun_promise,
+    future: *mut *mut corun_future,
+) -> Status {
+    call(|| {
+        required(promise)?;
+        required(future)?;
+        let (keeper, promised) = promised::pair();
+        let pledge = table::insert(Pledge::new(keeper, destructor))?;
+        let eventual = table::insert(Eventual::new(promised))?;
+        // SAFETY: not NULL, and the caller's.
+        unsafe {
+            write(promise, pledge)?;
+            write(future, eventual)
+        }
+    })
+}
+
+/// Takes the promise out of a handle, which is released.
+fn redeem(promise: *mut corun_promise) -> Outcome<(Keeper, Destructor)> {
+    let pledge = table::release::<Pledge, _>(promise)?;
+    let keeper = lock(&pledge.keeper).take();
+    let keeper = keeper.ok_or_else(|| Failure::state("the promise was kept before"))?;
+    Ok((keeper, pledge.destructor))
+}
+
+/// Gives the future its value.
+#[unsafe(no_mangle)]
+pub extern "C" fn corun_promise_resolve(promise: *mut corun_promise, value: Pointer) -> Status {
+    call(|| {
+        let (keeper, destructor) = redeem(promise)?;
+        keeper.resolve(Value::new(value, destructor));
+        Ok(())
+    })
+}
+
+/// Gives the future an error.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_promise_reject(
+    promise: *mut corun_promise,
+    code: i32,
+    message: *const c_char,
+) -> Status {
+    call(|| {
+        // SAFETY: the contract of this function.
+        let message = unsafe { own::copied(message) };
+        let (keeper, _) = redeem(promise)?;
+        keeper.reject(Refusal::of_promise(code, message));
+        Ok(())
+    })
+}
+
+/// Gives up a promise.
+#[unsafe(no_mangle)]
+pub extern "C" fn corun_promise_release(promise: *mut corun_promise) -> Status {
+    call(|| redeem(promise).map(drop))
+}
+
+/// May anybody want the value?
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_promise_is_wanted(
+    promise: *mut corun_promise,
+    wanted: *mut i32,
+) -> Status {
+    call(|| {
+        let pledge = table::visit::<Pledge, _>(promise)?;
+        let is_wanted = lock(&pledge.keeper).as_ref().is_some_and(Keeper::is_wanted);
+        // SAFETY: checked for NULL, and the caller's.
+        unsafe { write(wanted, i32::from(is_wanted)) }
+    })
+}
+
+/// Waits for the result.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_future_await(
+    future: *mut corun_future,
+    value: *mut Pointer,
+) -> Status {
+    // SAFETY: the same contract.
+    unsafe { corun_future_await_timeout(future, -1, value) }
+}
+
+/// Waits for the result, for so long.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_future_await_timeout(
+    future: *mut corun_future,
+    timeout: i64,
+    value: *mut Pointer,
+) -> Status {
+    call(|| {
+        let eventual = visit(future)?;
+        let outcome = settled(&eventual.future, Patience::of(timeout));
+        let outcome = outcome.map_err(|_| Failure::ordinary(status::ERR_TIMEDOUT))?;
+        let seen = promised::seen(outcome)?;
+        // SAFETY: NULL, or the caller's.
+        unsafe { write_if(value, seen) };
+        Ok(())
+    })
+}
+
+/// Looks for the result.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_future_poll(
+    future: *mut corun_future,
+    value: *mut Pointer,
+) -> Status {
+    call(|| {
+        let eventual = visit(future)?;
+        let seen = promised::seen(settled(&eventual.future, Patience::None)?)?;
+        // SAFETY: NULL, or the caller's.
+        unsafe { write_if(value, seen) };
+        Ok(())
+    })
+}
+
+/// Waits for the result and takes it.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_future_take(
+    future: *mut corun_future,
+    value: *mut Pointer,
+) -> Status {
+    call(|| {
+        required(value)?;
+        let eventual = visit(future)?;
+        let taken = match settled(&eventual.future, Patience::Endless)? {
+            Ok(value) => value.take()?,
+            Err(rejected) => return Err(promised::failure(rejected)),
+        };
+        // SAFETY: not NULL, and the caller's.
+        unsafe { write(value, taken) }
+    })
+}
+
+/// How far a future has come.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_future_state(future: *mut corun_future, state: *mut i32) -> Status {
+    call(|| {
+        let eventual = visit(future)?;
+        let now = match (eventual.future.state(), eventual.future.get()) {
+            (State::Pending, None) => 0,
+            (_, Some(Err(rejected))) => match promised::rejection(rejected) {
+                status::ERR_CANCELLED => 3,
+                _ => 2,
+            },
+            _ => 1,
+        };
+        // SAFETY: checked for NULL, and the caller's.
+        unsafe { write(state, now) }
+    })
+}
+
+/// The code and message of a rejection.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_future_error(
+    future: *mut corun_future,
+    code: *mut i32,
+    message: *mut *const c_char,
+) -> Status {
+    call(|| {
+        let eventual = visit(future)?;
+        // SAFETY: the contract of this function.
+        unsafe { error(&eventual.future, code, message) }
+    })
+}
+
+/// # Safety
+/// Both are NULL, or the caller's to write to.
+pub(crate) unsafe fn error(
+    future: &Promised,
+    code: *mut i32,
+    message: *mut *const c_char,
+) -> Outcome {
+    let refusal = match future.get() {
+        Some(Err(Rejected::Error(refusal))) if refusal.why != Why::Cancelled => refusal,
+        _ => return Err(Failure::state("it was not rejected, and has not failed")),
+    };
+    let text = refusal
+        .message
+        .as_ref()
+        .map_or(c"".as_ptr(), |text| text.as_ptr());
+    // SAFETY: promised by the caller.
+    unsafe {
+        write_if(code, refusal.code);
+        write_if(message, text);
+    }
+    Ok(())
+}
+
+/// Cancels a future.
+#[unsafe(no_mangle)]
+pub extern "C" fn corun_future_cancel(future: *mut corun_future) -> Status {
+    call(|| {
+        let eventual = visit(future)?;
+        match &eventual.task {
+            Some(task) => task.cancel(),
+            None => {
+                eventual.future.cancel();
+            }
+        }
+        Ok(())
+    })
+}
+
+/// What a callback is told.
+pub(crate) fn told(outcome: Seen<'_>) -> (Status, Pointer, i32) {
+    match outcome {
+        Ok(value) => match value.get() {
+            Ok(value) => (status::OK, value, 0),
+            Err(failure) => (failure.status, ptr::null_mut(), 0),
+        },
+        Err(rejected) => {
+            let code = match rejected {
+                Rejected::Error(refusal) => refusal.code,
+                _ => 0,
+            };
+            (promised::rejection(rejected), ptr::null_mut(), code)
+        }
+    }
+}
+
+/// Has a function called when the future is complete.
+#[unsafe(no_mangle)]
+pub extern "C" fn corun_future_on_complete(
+    future: *mut corun_future,
+    callback: FutureCallback,
+    data: Pointer,
+) -> Status {
+    call(|| {
+        let eventual = visit(future)?;
+        let callback = callback.ok_or_else(|| Failure::invalid("the callback is NULL"))?;
+        let data = crate::value::Data(data);
+        eventual.future.on_complete(move |outcome| {
+            let (status, value, code) = told(outcome);
+            // SAFETY: the user has handed it over to be called so.
+            unsafe { callback(data.get(), status, value, code) };
+        });
+        Ok(())
+    })
+}
+
+/// Makes another reference.
+#[unsafe(no_mangle)]
+pub extern "C" fn corun_future_retain(future: *mut corun_future) -> Status {
+    call(|| table::retain::<Eventual, _>(future))
+}
+
+/// Gives up a reference.
+#[unsafe(no_mangle)]
+pub extern "C" fn corun_future_release(future: *mut corun_future) -> Status {
+    call(|| table::release::<Eventual, _>(future).map(drop))
+}

@@ -1,0 +1,36 @@
+//! The C ABI of corun: coroutines, futures, channels and select for compilers and C programs.
+//!
+//! The headers in `include/echo/` are the documentation; `docs/compilers.md` tells how a code generator uses them. This crate is the
+//! library behind them, `libcorun.a` and `libcorun.so`. From Rust, use the crate `corun`.
+//!
+//! - `call.rs`: the border that every exported function goes through.
+//! - `table.rs`, `slots.rs`: handles.
+//! - `failure.rs`, `status.rs`: errors. `value.rs`, `promised.rs`, `element.rs`: what users hand over.
+//! - A module for each header: `runtime`, `task` (with `own` for what a task does itself, `body` for what it runs, `key` for its storage), `future`
+//!   (with `combine`), `channel` (with `select`), `scheduler`, `sync`, `coroutine` (with `schedule`), `event_loop` (with `event`).
+
+mod body;
+mod call;
+pub mod channel;
+pub mod combine;
+pub mod coroutine;
+mod element;
+pub mod event;
+pub mod event_loop;
+pub mod failure;
+pub mod future;
+pub mod key;
+pub mod own;
+mod own_thread;
+mod promised;
+pub mod registers;
+pub mod runtime;
+pub mod schedule;
+pub mod scheduler;
+pub mod select;
+mod slots;
+pub mod status;
+pub mod sync;
+mod table;
+pub mod task;
+pub mod value;

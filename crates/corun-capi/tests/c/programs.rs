@@ -1,0 +1,38 @@
+//! Programs in C that say what is wrong and end with 1, or write `ok`. See `programs/`.
+
+use crate::build::{WARNINGS, compile, expect, root};
+
+fn program(name: &str) {
+    let source = root().join("tests/c/programs").join(name);
+    let options = [&["-std=gnu11", "-O1"][..], &WARNINGS].concat();
+    expect(&compile("cc", &source, &options, true), "ok\n");
+}
+
+macro_rules! programs {
+    ($($name:ident)*) => {
+        $(
+            #[test]
+            fn $name() {
+                program(concat!(stringify!($name), ".c"));
+            }
+        )*
+    };
+}
+
+programs! {
+    cancel
+    channels
+    coroutines
+    crowd
+    echo_names
+    events
+    futures
+    handles
+    hosted
+    locks
+    registers
+    runtimes
+    selects
+    tasks
+    threads
+}
