@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::support::{Request, Script, answer, command, run, script, serve};
+use crate::support::{Request, Script, answer, command, run_alone, script, serve};
 
 /// `/delay/MS` answers after so many milliseconds, others at once, with what was asked for.
 fn respond(request: Request) -> Vec<u8> {
@@ -52,10 +52,7 @@ fn a_hundred_slow_requests_take_no_longer_than_one() {
     );
     // One worker is enough: what carries them is not a pool of threads.
     let script = Script::new(&text);
-    run(
-        &mut command(&["--workers", "1", script.path.to_str().unwrap()]),
-        "",
-    )
+    run_alone(&mut command(&["--workers", "1", script.path.to_str().unwrap()]))
     .prints("asked\n100 #true");
     assert_eq!(
         most.load(Ordering::SeqCst),

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
@@ -13,6 +13,9 @@ use corun::net::{TcpListener, TcpStream};
 
 /// Longer than any script here takes, on a machine that is busy with others.
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// Held for writing by a run that is measured, so that no other one takes processors from it.
+static MACHINE: RwLock<()> = RwLock::new(());
 
 /// What a run has left.
 #[derive(Debug)]
@@ -81,6 +84,17 @@ pub fn command(arguments: &[&str]) -> Command {
 
 /// Runs `command` with this as its standard input. It is killed if it takes far too long.
 pub fn run(command: &mut Command, input: &str) -> Run {
+    let _shared = MACHINE.read().unwrap_or_else(PoisonError::into_inner);
+    run_now(command, input)
+}
+
+/// Runs `command` while this process runs no other.
+pub fn run_alone(command: &mut Command) -> Run {
+    let _alone = MACHINE.write().unwrap_or_else(PoisonError::into_inner);
+    run_now(command, "")
+}
+
+fn run_now(command: &mut Command, input: &str) -> Run {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
