@@ -117,6 +117,13 @@
       (%step #false)
       (loop (- left 1)))))
 
+;; What a prompt does while nobody types: what is ready, and what that makes ready, but not for ever.
+(define (%run-ready)
+  (let loop ((rounds 100))
+    (%round)
+    (when (and (> rounds 1) (not (%queue-empty? %ready)))
+      (loop (- rounds 1)))))
+
 ;; Waits until the procedure that `register` is given has been called, and answers with its argument.
 (define (%suspend who register)
   (cond

@@ -24,6 +24,9 @@ pub(crate) fn run(script: &mut Script) -> io::Result<()> {
             form.clear();
         } else if at_end || is_complete(&form) {
             evaluate(script, std::mem::take(&mut form));
+            if interactive {
+                run_ready(script);
+            }
         }
         if at_end {
             break;
@@ -51,6 +54,13 @@ fn evaluate(script: &mut Script, form: String) {
         Err(error) => {
             script.print_failure(&error);
         }
+    }
+}
+
+/// Lets tasks and callbacks run that need not wait.
+fn run_ready(script: &mut Script) {
+    if let Err(error) = script.call("(%run-ready)") {
+        script.print_failure(&error);
     }
 }
 
@@ -84,8 +94,7 @@ impl Input {
             // Only a person takes so long that something else could be done meanwhile. With a file or a pipe, what runs when would
             // depend on the writer's pace.
             if interactive && !script.host().wait_for_input(stdin.as_fd()) {
-                // An error here is one of a task, which has been reported.
-                let _ = script.call("(yield)");
+                run_ready(script);
                 continue;
             }
             let mut chunk = [0; 4096];

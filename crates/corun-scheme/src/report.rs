@@ -18,7 +18,7 @@ const MAX_CALLS: usize = 5;
 pub(crate) struct Reporter {
     /// A copy of the engine from before our procedures were registered. It shares the table of sources, and, unlike the engine itself,
     /// can be asked while the engine runs.
-    sources: RefCell<Engine>,
+    sources: Engine,
     prelude: &'static str,
     /// The names and texts of what the user has run.
     texts: RefCell<Vec<(String, Rc<str>)>>,
@@ -28,7 +28,7 @@ pub(crate) struct Reporter {
 impl Reporter {
     pub(crate) fn new(engine: &Engine, prelude: &'static str) -> Reporter {
         Reporter {
-            sources: RefCell::new(engine.clone()),
+            sources: engine.clone(),
             prelude,
             texts: RefCell::default(),
             failures: Cell::new(0),
@@ -116,9 +116,8 @@ impl Reporter {
 
     fn place(&self, span: Span) -> Option<Place> {
         let id = span.source_id?;
-        let sources = self.sources.borrow();
-        let text = sources.get_source(&id)?;
-        let path = sources.get_path_for_source_id(&id);
+        let text = self.sources.get_source(&id)?;
+        let path = self.sources.get_path_for_source_id(&id);
         let is_private =
             text.as_ref() == self.prelude || path.as_ref().is_some_and(|path| !path.is_file());
         if is_private {

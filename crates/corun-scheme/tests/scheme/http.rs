@@ -52,7 +52,11 @@ fn a_hundred_slow_requests_take_no_longer_than_one() {
     );
     // One worker is enough: what carries them is not a pool of threads.
     let script = Script::new(&text);
-    run_alone(&mut command(&["--workers", "1", script.path.to_str().unwrap()]))
+    run_alone(&mut command(&[
+        "--workers",
+        "1",
+        script.path.to_str().unwrap(),
+    ]))
     .prints("asked\n100 #true");
     assert_eq!(
         most.load(Ordering::SeqCst),

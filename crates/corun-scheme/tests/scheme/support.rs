@@ -3,16 +3,16 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
 use corun::net::{TcpListener, TcpStream};
 
 /// Longer than any script here takes, on a machine that is busy with others.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// Held for writing by a run that is measured, so that no other one takes processors from it.
 static MACHINE: RwLock<()> = RwLock::new(());

@@ -265,6 +265,32 @@ fn a_wait_in_a_native_procedure_is_an_error_and_stops_no_other_task() {
 }
 
 #[test]
+fn what_waits_is_no_garbage() {
+    script(
+        r#"
+        (define (make-counter) (let ((n 0)) (lambda () (set! n (+ n 1)) n)))
+        (define gate (make-future))
+        (define (task name)
+          (go (lambda ()
+                (let ((sum 0) (count (make-counter)))
+                  (for-each (lambda (n) (set! sum (+ sum n)) (count) (future-wait gate) (yield)) '(1 2 3))
+                  (displayln name sum (count))))))
+        (task 'a)
+        (task 'b)
+        (yield)
+        (define junk (map (lambda (n) (make-counter)) (range 0 1000)))
+        (set! junk '())
+        (#%gc-collect)
+        (future-resolve! gate 'open)
+        (yield)
+        (#%gc-collect)
+        (g_coroutine-wait)
+        "#,
+    )
+    .prints("a 6 4\nb 6 4");
+}
+
+#[test]
 fn ten_thousand_tasks() {
     script(
         r#"
