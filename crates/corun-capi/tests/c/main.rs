@@ -4,6 +4,7 @@ mod abi;
 mod build;
 mod examples;
 mod headers;
+mod hosts;
 mod installed;
 mod llvm;
 mod programs;
