@@ -3,7 +3,7 @@
 
 use std::io::{Read, Write};
 use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -410,9 +410,30 @@ fn one_that_panics_is_not_called_again() {
 #[test]
 fn one_that_waits_is_stopped() {
     static TRIED: AtomicUsize = AtomicUsize::new(0);
+    static WAITED: AtomicBool = AtomicBool::new(false);
     let _alone = alone();
     type Attempt = fn();
-    let attempts: [Attempt; 6] = [
+    let attempts: [Attempt; 12] = [
+        // What borrows, and so may not unwind once it has begun, is refused before.
+        || {
+            let mut done = false;
+            corun::scope(|scope| drop(scope.spawn(|| done = true)));
+            WAITED.store(done, Ordering::SeqCst);
+        },
+        || {
+            let mut done = false;
+            corun::runtime::Handle::try_current()
+                .unwrap()
+                .block_on(|| done = true);
+            WAITED.store(done, Ordering::SeqCst);
+        },
+        || {
+            corun::block_on(async {});
+            WAITED.store(true, Ordering::SeqCst);
+        },
+        || corun::no_suspend(corun::park),
+        || corun::shield(corun::park),
+        || _ = corun::blocking(|| 1),
         || corun::sleep(Duration::from_secs(3600)),
         corun::yield_now,
         || corun::channel::never::<()>().recv().unwrap(),
@@ -440,6 +461,7 @@ fn one_that_waits_is_stopped() {
         stop_observing();
     }
     assert!(TRIED.load(Ordering::SeqCst) >= attempts.len());
+    assert!(!WAITED.load(Ordering::SeqCst));
 }
 
 /// What it does itself is not told to it, so it is not entered twice.

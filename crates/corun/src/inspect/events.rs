@@ -4,8 +4,8 @@
 //! - Events are told where the runtime passes anyway, one call for each (`points.rs`). Without the feature these calls are empty functions. With it,
 //!   and with no observer, each is one load and a branch that is not taken.
 //! - The observer runs in the middle of the scheduler, some locks of the runtime's held. So it must not wait: for as long as it runs, the worker is marked
-//!   as by [`no_suspend`](crate::no_suspend), and a signal that is made anywhere else panics ([`refuse_to_wait`]). What it does is not told to it: a mark of
-//!   the thread sees to that, and so to its not being entered twice.
+//!   as in the poll of an async task (a mere `no_suspend` lets through what may not unwind, a scope's wait for its children, say), and a signal that is
+//!   made anywhere else panics ([`refuse_to_wait`]). What it does is not told to it: a mark of the thread sees to that, and so to its not being entered twice.
 //! - A panic of the observer ends there, and takes the observer away: it was reported by the panic hook once, and is not for each event to come.
 //! - An observer is never freed, as any thread may be about to call it.
 //!
@@ -18,6 +18,7 @@ use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
+use std::thread;
 use std::time::Instant;
 
 use crate::coroutine::task::forget_payload;
@@ -184,7 +185,7 @@ fn tell(installed: &Installed, event: Event<'_>) {
         return;
     }
     let worker = Worker::current();
-    let before = worker.map(|worker| worker.set_no_suspend(1));
+    let before = worker.map(Worker::refuse_waits);
     let told = panic::catch_unwind(AssertUnwindSafe(|| installed.0.event(event)));
     if let Err(payload) = told {
         let _ = INSTALLED.compare_exchange(
@@ -196,15 +197,16 @@ fn tell(installed: &Installed, event: Event<'_>) {
         forget_payload(payload);
     }
     if let (Some(worker), Some(before)) = (worker, before) {
-        worker.set_no_suspend(before);
+        worker.restore_waits(before);
     }
     TELLING.set(false);
 }
 
-/// Panics if the calling thread is telling the observer: on a thread's own stack, where no coroutine's mark holds.
+/// Panics if the calling thread is telling the observer: before anything is published, and also on a thread's own stack, where no coroutine's mark holds.
+/// While the panic of an observer is reported, or unwinds, what waits blocks the thread, as it does in any panic hook.
 pub(super) fn refuse_to_wait() {
     assert!(
-        !TELLING.get(),
+        !TELLING.get() || thread::panicking(),
         "a call in an observer of corun's events had to wait"
     );
 }

@@ -226,6 +226,8 @@ impl Worker {
     fn cancel_all(&self, but: Option<CoroutineId>) {
         self.forsakes_guests.set(true);
         self.local.for_each(mark);
+        // Some may have come from a list that was looked at later than this one.
+        self.shared.spawned.for_each(mark);
         if let Some(task) = self.to_start.get() {
             mark(task);
         }

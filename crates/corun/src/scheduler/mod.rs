@@ -244,9 +244,10 @@ impl Scheduler {
     }
 }
 
-/// Panics in the poll of an async task. For what is to be refused there before anything else happens.
+/// Panics in the poll of an async task, and in an observer. For what is to be refused there before anything else happens.
 #[inline(always)]
 pub(crate) fn assert_not_polling() {
+    points::refuse_to_wait();
     if let Some(worker) = Worker::current() {
         worker.assert_not_polling();
     }

@@ -291,6 +291,17 @@ impl Worker {
         self.no_suspend.set(if on { POLLING } else { 0 });
     }
 
+    /// Refuses all waits, also those that are let through inside `no_suspend`. Returns what is to be restored.
+    #[cfg(feature = "events")]
+    pub(crate) fn refuse_waits(&self) -> u32 {
+        self.no_suspend.replace(POLLING)
+    }
+
+    #[cfg(feature = "events")]
+    pub(crate) fn restore_waits(&self, before: u32) {
+        self.no_suspend.set(before);
+    }
+
     /// Changes nothing about a poll that is under way.
     pub(crate) fn set_no_suspend(&self, depth: u32) -> u32 {
         let polling = self.no_suspend.get() & POLLING;
@@ -614,6 +625,7 @@ impl Drop for AbortOnUnwind {
 #[cold]
 #[inline(never)]
 fn suspended_where_it_must_not(no_suspend: u32) -> ! {
+    points::refuse_to_wait();
     assert!(
         no_suspend & POLLING == 0,
         "a call in an async task had to wait, and so would have blocked the other tasks of its worker: `.await` the async form instead \
