@@ -286,6 +286,20 @@ mod tests {
     }
 
     #[test]
+    fn io_uring_is_allowed_unless_somebody_says_no() {
+        let wish = |io_uring| Request {
+            io_uring,
+            ..Request::default()
+        };
+        let allowed = |io_uring, variables: &[_]| resolve(wish(io_uring), variables).unwrap();
+        assert!(allowed(None, &[]).io_uring);
+        assert!(!allowed(Some(false), &[]).io_uring);
+        assert!(allowed(Some(false), &[(IO_URING, "1")]).io_uring);
+        assert!(!allowed(Some(true), &[(IO_URING, "0")]).io_uring);
+        assert!(error(wish(None), &[(IO_URING, "yes")]).contains("expected 0 or 1"));
+    }
+
+    #[test]
     fn an_empty_variable_is_as_good_as_none() {
         assert_eq!(
             resolve(Request::default(), &[(WORKERS, ""), (STACK_SIZE, "")])

@@ -55,9 +55,9 @@ fn it_is_used_where_it_is_there_and_goes_with_the_runtime() {
             runtime.block_on(|| {
                 let scratch = Scratch::new();
                 let mut file = new_file(&scratch);
-                let served = || Handle::try_current().unwrap().blocking_metrics().served;
+                let begun = || Handle::try_current().unwrap().blocking_metrics().begun;
                 file.write_all(b"x").unwrap();
-                let before = served();
+                let before = begun();
                 file.write_all(b"twice").unwrap();
                 file.write_all_at(b"y", 0).unwrap();
                 file.sync_all().unwrap();
@@ -65,7 +65,7 @@ fn it_is_used_where_it_is_there_and_goes_with_the_runtime() {
                 forget_pages(&file);
                 file.read_exact_at(&mut [0; 6], 0).unwrap();
                 if is_there() {
-                    assert_eq!((served() - before, rings()), (0, 1));
+                    assert_eq!((begun() - before, rings()), (0, 1));
                 } else {
                     assert_eq!(rings(), 0);
                 }
