@@ -298,3 +298,19 @@ fn the_child_of_a_fork_reads_and_writes_as_a_plain_thread() {
     assert_eq!(text, "before in the child");
     file.write_all(b" and after").unwrap();
 }
+
+#[test]
+fn a_runtime_that_a_host_drives_has_files_too() {
+    let scratch = Scratch::new();
+    let path = scratch.join("file");
+    let runtime = corun::runtime::LocalRuntime::new().unwrap();
+    let text = runtime.block_on(move || {
+        let mut file = File::create_new(&path).unwrap();
+        for word in ["driven ", "by ", "a host"] {
+            file.write_all(word.as_bytes()).unwrap();
+            file.sync_all().unwrap();
+        }
+        corun::fs::read_to_string(path).unwrap()
+    });
+    assert_eq!(text, "driven by a host");
+}
