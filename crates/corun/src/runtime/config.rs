@@ -58,7 +58,6 @@ pub(crate) struct Config {
     /// The clock stands still from the beginning.
     pub(crate) start_paused: bool,
     /// Files may go through io_uring.
-    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "nowhere else"))]
     pub(crate) io_uring: bool,
 }
 
