@@ -126,8 +126,8 @@ pub struct BlockingMetrics {
     pub idle: usize,
     /// Calls that wait for a thread.
     pub queued: usize,
-    /// Calls that have run since the runtime was started.
-    pub served: u64,
+    /// Calls that a thread has begun since the runtime was started.
+    pub begun: u64,
     /// How many threads there may be.
     pub max_threads: usize,
     /// How many calls may wait for a thread before [`try_blocking`](crate::try_blocking) refuses.

@@ -77,8 +77,8 @@ struct State {
     /// Of these, the ones that wait for `work`, woken or not.
     idle: usize,
     shut_down: bool,
-    /// How many jobs have ended.
-    served: u64,
+    /// How many jobs a thread has taken.
+    begun: u64,
 }
 
 impl BlockingPool {
@@ -105,7 +105,7 @@ impl BlockingPool {
             starting: 0,
             idle: 0,
             shut_down: false,
-            served: 0,
+            begun: 0,
         };
         let (work, ended) = (Condvar::new(), Condvar::new());
         BlockingPool {
@@ -175,7 +175,7 @@ impl BlockingPool {
     }
 
     /// Counts something as a call, as long as the result lives.
-    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "for io_uring"))]
+    #[allow(dead_code, reason = "for io_uring, which not every system has")]
     pub(crate) fn count_call(&self) -> impl Drop + '_ {
         UnderWay::new(&self.calls)
     }
@@ -209,7 +209,7 @@ impl BlockingPool {
             threads: state.threads,
             idle: state.idle,
             queued: state.queue.len(),
-            served: state.served,
+            begun: state.begun,
             max_threads: self.inner.limit,
             max_queued: self.inner.most_queued,
         }
@@ -287,11 +287,11 @@ impl Inner {
         state.starting -= 1;
         loop {
             if let Some(job) = state.queue.pop() {
+                state.begun += 1;
                 drop(state);
                 // SAFETY: taken out of the queue just now, by nobody else.
                 unsafe { Job::run(job) };
                 state = self.lock();
-                state.served += 1;
                 continue;
             }
             if state.shut_down {

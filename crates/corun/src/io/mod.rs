@@ -9,8 +9,17 @@ pub(crate) mod slow;
 mod descriptor;
 #[cfg(unix)]
 mod reentrant;
-#[cfg(unix)]
-#[cfg_attr(not(target_os = "linux"), path = "no_ring.rs")]
+#[cfg_attr(
+    not(all(
+        target_os = "linux",
+        any(
+            target_arch = "x86_64",
+            target_arch = "aarch64",
+            target_arch = "riscv64"
+        )
+    )),
+    path = "no_ring.rs"
+)]
 pub(crate) mod ring;
 #[cfg(unix)]
 mod standard;

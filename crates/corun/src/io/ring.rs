@@ -19,7 +19,7 @@
 //!
 //! Tests: `tests/fs` runs everything with and without.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
@@ -55,6 +55,9 @@ pub(crate) struct Ring {
     armed: AtomicBool,
     broken: AtomicBool,
 }
+
+/// What a worker has for its ring: none, if the system has none to give.
+pub(crate) type PerWorker = OnceCell<Option<Arc<Ring>>>;
 
 /// An operation, on the stack of whoever waits for it.
 struct Operation {
@@ -103,7 +106,8 @@ impl Ring {
 
     /// The ring of the calling coroutine's worker, if it is to use one, and there is room.
     fn of_worker() -> Option<Arc<Ring>> {
-        let ring = scheduler::ring(|| Ring::new().ok())?;
+        let place = scheduler::place_for_ring()?;
+        let ring = place.get_or_init(|| Ring::new().ok()).clone()?;
         let is_fit = !ring.broken.load(Ordering::Relaxed)
             && ring.under_way.load(Ordering::Relaxed) < ring.most_under_way;
         is_fit.then_some(ring)

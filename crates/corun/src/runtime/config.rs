@@ -58,7 +58,6 @@ pub(crate) struct Config {
     /// The clock stands still from the beginning.
     pub(crate) start_paused: bool,
     /// Files may go through io_uring.
-    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "nowhere else"))]
     pub(crate) io_uring: bool,
 }
 
@@ -283,6 +282,20 @@ mod tests {
         assert_eq!((config.workers, config.stack_size), (16, 1 << 20));
         let config = resolve(Request::default(), &[(WORKERS, " 2 "), (STACK_SIZE, "64K")]).unwrap();
         assert_eq!((config.workers, config.stack_size), (2, 64 << 10));
+    }
+
+    #[test]
+    fn io_uring_is_allowed_unless_somebody_says_no() {
+        let wish = |io_uring| Request {
+            io_uring,
+            ..Request::default()
+        };
+        let allowed = |io_uring, variables: &[_]| resolve(wish(io_uring), variables).unwrap();
+        assert!(allowed(None, &[]).io_uring);
+        assert!(!allowed(Some(false), &[]).io_uring);
+        assert!(allowed(Some(false), &[(IO_URING, "1")]).io_uring);
+        assert!(!allowed(Some(true), &[(IO_URING, "0")]).io_uring);
+        assert!(error(wish(None), &[(IO_URING, "yes")]).contains("expected 0 or 1"));
     }
 
     #[test]

@@ -54,8 +54,7 @@ use crate::blocking::BlockingPool;
 use crate::coroutine::task::TaskRef;
 use crate::hooking::own;
 use crate::inspect::points;
-#[cfg(target_os = "linux")]
-use crate::io::ring::Ring;
+use crate::io::ring::PerWorker;
 use crate::platform::{self, numa::Placement};
 use crate::reactor::Reactor;
 use crate::runtime::config::Config;
@@ -295,14 +294,12 @@ pub(crate) fn blocking_pool() -> Option<&'static BlockingPool> {
     Worker::of_coroutine().map(|worker| &worker.shared().scheduler.blocking)
 }
 
-/// The ring of the worker that the calling coroutine runs on, made by `make` when it is first asked for.
-#[cfg(target_os = "linux")]
-pub(crate) fn ring(make: impl FnOnce() -> Option<Arc<Ring>>) -> Option<Arc<Ring>> {
+/// Where the ring of the worker is that the calling coroutine runs on, if it may have one.
+#[allow(dead_code, reason = "not every system has rings")]
+pub(crate) fn place_for_ring() -> Option<&'static PerWorker> {
     let worker = Worker::suspendable()?;
-    if !worker.shared().scheduler.config.io_uring {
-        return None;
-    }
-    worker.ring.get_or_init(make).clone()
+    let allowed = worker.shared().scheduler.config.io_uring;
+    allowed.then_some(&worker.ring)
 }
 
 /// Does the caller run in a coroutine that may be suspended?

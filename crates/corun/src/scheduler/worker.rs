@@ -14,8 +14,6 @@
 //! - A stack goes back to the pool when its last frame is done with it: the entry function puts it there and
 //!   leaves by `switch_final`. Nobody else uses this worker's pool, so it cannot be taken before the switch is over.
 
-#[cfg(target_os = "linux")]
-use std::cell::OnceCell;
 use std::cell::{Cell, UnsafeCell};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
@@ -35,8 +33,7 @@ use crate::cancel::Cancelled;
 use crate::coroutine::local_map::LocalMap;
 use crate::coroutine::task::{Control, Header, PLACE_RUNNING, TaskRef};
 use crate::inspect::points;
-#[cfg(target_os = "linux")]
-use crate::io::ring::Ring;
+use crate::io::ring::PerWorker;
 use crate::platform::{fences, own};
 
 /// Every so many switches the worker looks at its inbox, its timers and its reactor.
@@ -103,9 +100,8 @@ pub(crate) struct Worker {
     pub(super) to_start: Cell<Option<TaskRef>>,
     pub(super) seat: &'static Seat,
     pub(super) shared: Arc<Shared>,
-    /// For files, once one was used; none if the system has none to give.
-    #[cfg(target_os = "linux")]
-    pub(super) ring: OnceCell<Option<Arc<Ring>>>,
+    /// For files, once one was used.
+    pub(super) ring: PerWorker,
     /// Keeps what `Shared::scheduler` points to.
     _scheduler: Arc<Scheduler>,
 }
@@ -148,8 +144,7 @@ impl Worker {
             local: SpawnList::new(shared.seat.lists() + 1),
             to_start: Cell::new(None),
             seat: shared.seat,
-            #[cfg(target_os = "linux")]
-            ring: OnceCell::new(),
+            ring: PerWorker::default(),
             _scheduler: shared.scheduler.to_arc(),
             shared,
         }

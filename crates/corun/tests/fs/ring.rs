@@ -55,9 +55,9 @@ fn it_is_used_where_it_is_there_and_goes_with_the_runtime() {
             runtime.block_on(|| {
                 let scratch = Scratch::new();
                 let mut file = new_file(&scratch);
-                let served = || Handle::try_current().unwrap().metrics().blocking.served;
+                let begun = || Handle::try_current().unwrap().metrics().blocking.begun;
                 file.write_all(b"x").unwrap();
-                let before = served();
+                let before = begun();
                 file.write_all(b"twice").unwrap();
                 file.write_all_at(b"y", 0).unwrap();
                 file.sync_all().unwrap();
@@ -65,7 +65,7 @@ fn it_is_used_where_it_is_there_and_goes_with_the_runtime() {
                 forget_pages(&file);
                 file.read_exact_at(&mut [0; 6], 0).unwrap();
                 if is_there() {
-                    assert_eq!((served() - before, rings()), (0, 1));
+                    assert_eq!((begun() - before, rings()), (0, 1));
                 } else {
                     assert_eq!(rings(), 0);
                 }
@@ -297,4 +297,20 @@ fn the_child_of_a_fork_reads_and_writes_as_a_plain_thread() {
     let text = corun::fs::read_to_string(scratch.join("file")).unwrap();
     assert_eq!(text, "before in the child");
     file.write_all(b" and after").unwrap();
+}
+
+#[test]
+fn a_runtime_that_a_host_drives_has_files_too() {
+    let scratch = Scratch::new();
+    let path = scratch.join("file");
+    let runtime = corun::runtime::LocalRuntime::new().unwrap();
+    let text = runtime.block_on(move || {
+        let mut file = File::create_new(&path).unwrap();
+        for word in ["driven ", "by ", "a host"] {
+            file.write_all(word.as_bytes()).unwrap();
+            file.sync_all().unwrap();
+        }
+        corun::fs::read_to_string(path).unwrap()
+    });
+    assert_eq!(text, "driven by a host");
 }

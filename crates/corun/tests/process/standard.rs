@@ -8,8 +8,23 @@ use crate::bad::child;
 
 const IN_CHILD: &str = "CORUN_TEST_STANDARD";
 
-/// The parent gets the child, the child runs `body` on one, two and eight workers and on a plain thread, as the variable says.
+/// As below, with a pipe for its input.
 pub fn on_both_sides(name: &str, body: impl Fn() + Send + Sync, parent: impl Fn(Child)) {
+    on_both_sides_reading(
+        name,
+        body,
+        || (Stdio::piped(), ()),
+        |child, ()| parent(child),
+    );
+}
+
+/// The parent gets the child, the child runs `body` on one, two and eight workers and on a plain thread, as the variable says.
+fn on_both_sides_reading<T>(
+    name: &str,
+    body: impl Fn() + Send + Sync,
+    input: impl Fn() -> (Stdio, T),
+    parent: impl Fn(Child, T),
+) {
     if let Ok(workers) = std::env::var(IN_CHILD) {
         match workers.parse().unwrap() {
             0 => body(),
@@ -21,15 +36,16 @@ pub fn on_both_sides(name: &str, body: impl Fn() + Send + Sync, parent: impl Fn(
         std::process::exit(0);
     }
     for workers in ["0", "1", "2", "8"] {
+        let (stdin, other_end) = input();
         let child = child::program()
             .args(["--exact", name, "--nocapture", "--test-threads=1"])
             .env(IN_CHILD, workers)
-            .stdin(Stdio::piped())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        parent(child);
+        parent(child, other_end);
     }
 }
 
@@ -212,4 +228,69 @@ fn what_is_not_text_is_an_error_and_the_next_line_is_read() {
             talk.end();
         },
     );
+}
+
+/// Both ends of a new terminal: ours, and the one that a program has.
+#[cfg(target_os = "linux")]
+fn terminal() -> (std::fs::File, std::fs::File) {
+    use std::fs::File;
+    use std::os::fd::FromRawFd;
+    use std::os::unix::fs::OpenOptionsExt;
+
+    // SAFETY: opens a terminal, and asks for the name of its other end, which is copied before anybody asks for another's.
+    unsafe {
+        let ours = libc::posix_openpt(libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC);
+        assert!(ours >= 0);
+        assert_eq!((libc::grantpt(ours), libc::unlockpt(ours)), (0, 0));
+        let mut name = [0; 64];
+        assert_eq!(libc::ptsname_r(ours, name.as_mut_ptr(), name.len()), 0);
+        let name = std::ffi::CStr::from_ptr(name.as_ptr()).to_str().unwrap();
+        let theirs = File::options()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NOCTTY)
+            .open(name);
+        (File::from_raw_fd(ours), theirs.unwrap())
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_terminal_is_waited_for_and_stays_in_its_mode() {
+    let child = || {
+        assert!(corun::io::stdin().is_terminal() && !corun::io::stdout().is_terminal());
+        let mut line = String::new();
+        let early = corun::timeout(Duration::from_millis(3), || {
+            corun::io::stdin().read_line(&mut line)
+        });
+        assert!(early.is_err());
+        say("ready");
+        corun::scope(|scope| {
+            let reader = scope.spawn(|| corun::io::stdin().read_line(&mut line).unwrap());
+            for _ in 0..100 {
+                corun::yield_now();
+            }
+            assert!(!reader.is_finished());
+            say("others go on");
+            assert_eq!(reader.join().unwrap(), 6);
+        });
+        assert_eq!(line, "typed\n");
+        assert!(!is_nonblocking(0));
+        // The end is typed too.
+        assert_eq!(corun::io::stdin().read_line(&mut line).unwrap(), 0);
+        say("end");
+    };
+    let open = || {
+        let (ours, theirs) = terminal();
+        (Stdio::from(theirs), ours)
+    };
+    let name = "standard::a_terminal_is_waited_for_and_stays_in_its_mode";
+    on_both_sides_reading(name, child, open, |child, mut keyboard| {
+        let mut talk = Talk::with(child);
+        talk.expect("ready");
+        talk.expect("others go on");
+        keyboard.write_all(b"typed\n\x04").unwrap();
+        talk.expect("end");
+        talk.end();
+    });
 }
