@@ -1,4 +1,4 @@
-//! `syscall`: futexes, on which std's `Mutex`, `RwLock`, `Condvar`, `Once`, `Barrier`, `mpsc` and `thread::park` wait, and `parking_lot` too.
+//! `syscall`: futexes, on which std's `Mutex`, `RwLock`, `Condvar`, `Once`, `Barrier`, `mpsc` and `thread::park` wait.
 //!
 //! A coroutine waits in our queue (`queue.rs`), a thread in the kernel's. A wake-up looks for coroutines first, and passes the rest of its count
 //! on. Only futexes private to the process are taken: nobody else's wake-up comes through here. What moves waiters about (requeue) wakes all

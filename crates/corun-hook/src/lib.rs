@@ -78,6 +78,8 @@ static INSTALLED: AtomicBool = AtomicBool::new(false);
 /// - No library keeps a thread-local borrowed, locked or half-changed, by `unsafe` means, across a call that may block, and relies on nobody
 ///   else of the thread looking at it. (A `RefCell` that is found borrowed panics, which is no harm to memory.) The known violators are those of
 ///   docs/safety.md: blocking in the initialiser of a lazy `thread_local!`, and pointers in thread-locals that are restored last in, first out.
+/// - No lock is waited for by a node in a thread-local, as those of `parking_lot` are: two coroutines of one worker break its queue. (In
+///   [`as_thread`] each has a node of its own.)
 /// - The global allocator does not call what is hooked while it is in the middle of a thread's own data: glibc's does not; one that locks by
 ///   `pthread_mutex_lock` may.
 /// - Locks that know their owner by its thread, and let it in twice, keep no coroutine out whose worker has them. Those of pthreads and

@@ -46,19 +46,24 @@ struct Use {
 }
 
 impl Use {
-    fn new(fd: RawFd) -> Use {
+    /// # Errors
+    /// If the reactor does not take it.
+    fn new(fd: RawFd, interest: Interest) -> io::Result<Use> {
         USES.fetch_add(1, Ordering::SeqCst);
+        let mut registered = Ok(());
         let watch = stripe(fd).with(|watches| {
-            Arc::clone(
-                watches
-                    .entry(fd)
-                    .or_insert_with(|| Arc::new(Watch::new(fd))),
-            )
+            let watch = watches
+                .entry(fd)
+                .or_insert_with(|| Arc::new(Watch::new(fd)));
+            // Under the lock: whoever closes the descriptor finds it registered, or not yet in use.
+            registered = watch.register(interest);
+            Arc::clone(watch)
         });
-        Use {
+        let place = Use {
             fd,
             watch: Some(watch),
-        }
+        };
+        registered.map(|()| place)
     }
 }
 
@@ -181,27 +186,20 @@ pub(crate) fn until<T>(
     deadline: Option<Instant>,
     mut operation: impl FnMut() -> io::Result<T>,
 ) -> io::Result<Option<T>> {
-    let watched = {
-        let place = Use::new(fd);
-        let watch = place.watch.as_ref().expect("until it is dropped");
-        watch.wait(interest, deadline, || {
-            let result = operation();
-            match result {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(error),
-                // So that errors of the reactor are told from those of the operation.
-                result => Ok(result),
-            }
-        })
+    let watched = match Use::new(fd, interest) {
+        Ok(place) => {
+            let watch = place.watch.as_ref().expect("until it is dropped");
+            watch.wait(interest, deadline, &mut operation)?
+        }
+        Err(_) => return on_thread(fd, interest, deadline, operation),
     };
     match watched {
-        Ok(Some(result)) => result.map(Some),
+        Some(result) => Ok(Some(result)),
         // The worker may have been too busy to look: the deadline alone must not make an operation fail.
-        Ok(None) => match operation() {
+        None => match operation() {
             result if would_block(&result) => Ok(None),
             result => result.map(Some),
         },
-        Err(failed) if failed.raw_os_error() == Some(libc::EBADF) => Err(failed),
-        Err(_) => on_thread(fd, interest, deadline, operation),
     }
 }
 

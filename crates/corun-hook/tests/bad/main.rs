@@ -4,6 +4,7 @@ mod calls;
 mod channels;
 mod descriptors;
 mod forks;
+mod identity;
 mod pool;
 mod signals;
 

@@ -248,3 +248,70 @@ fn a_file_is_sent_and_spliced_through_a_pipe() {
         std::fs::remove_file(path).unwrap();
     });
 }
+
+unsafe extern "C" {
+    fn __read_chk(fd: c_int, buffer: *mut u8, size: usize, room: usize) -> isize;
+    fn __pread_chk(fd: c_int, buffer: *mut u8, size: usize, offset: i64, room: usize) -> isize;
+    fn __recv_chk(fd: c_int, buffer: *mut u8, size: usize, room: usize, flags: c_int) -> isize;
+    fn __recvfrom_chk(
+        fd: c_int,
+        buffer: *mut u8,
+        size: usize,
+        room: usize,
+        flags: c_int,
+        address: *mut libc::sockaddr,
+        length: *mut u32,
+    ) -> isize;
+    fn __poll_chk(fds: *mut libc::pollfd, count: u64, timeout: c_int, room: usize) -> c_int;
+    fn __ppoll_chk(
+        fds: *mut libc::pollfd,
+        count: u64,
+        timeout: *const libc::timespec,
+        mask: *const libc::sigset_t,
+        room: usize,
+    ) -> c_int;
+}
+
+/// What programs call that were compiled with `_FORTIFY_SOURCE`.
+#[test]
+fn the_calls_that_check_their_buffers() {
+    on_one_worker(|| {
+        let (client, mut server) = connection();
+        let reader = corun::spawn(move || {
+            let fd = client.as_raw_fd();
+            let mut buffer = [0u8; 10];
+            let to = buffer.as_mut_ptr();
+            let mut poll = libc::pollfd {
+                fd,
+                events: libc::POLLIN,
+                revents: 0,
+            };
+            let room = size_of::<libc::pollfd>();
+            // SAFETY: the buffers are as long as they say.
+            unsafe {
+                let mut results = vec![__read_chk(fd, to, 1, 10), __recv_chk(fd, to, 1, 10, 0)];
+                results.push(__recvfrom_chk(
+                    fd,
+                    to,
+                    1,
+                    10,
+                    0,
+                    ptr::null_mut(),
+                    ptr::null_mut(),
+                ));
+                results.push(__poll_chk(&raw mut poll, 1, -1, room) as isize);
+                results.push(__read_chk(fd, to, 1, 10));
+                results
+                    .push(__ppoll_chk(&raw mut poll, 1, ptr::null(), ptr::null(), room) as isize);
+                let file = std::fs::File::open("/proc/self/stat").unwrap();
+                results.push(__pread_chk(file.as_raw_fd(), to, 5, 0, 10));
+                results
+            }
+        });
+        for _ in 0..5 {
+            let_others_wait();
+            server.write_all(b"x").unwrap();
+        }
+        assert_eq!(reader.join().unwrap(), [1, 1, 1, 1, 1, 1, 5]);
+    });
+}

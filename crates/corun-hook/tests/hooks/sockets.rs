@@ -139,6 +139,77 @@ fn closing_wakes_who_waits_and_frees_the_number() {
 }
 
 #[test]
+fn closing_while_others_begin_to_wait_and_use_the_number_again() {
+    for workers in [1, 2, 8] {
+        on_workers(workers, || {
+            let tasks: Vec<_> = (0..16)
+                .map(|_| {
+                    corun::spawn(|| {
+                        for round in 0..60 {
+                            let (one, mut other) = UnixStream::pair().unwrap();
+                            let fd = one.into_raw_fd();
+                            let waiters: Vec<_> = (0..2)
+                                .map(|_| {
+                                    corun::spawn(move || {
+                                        let mut byte = 0u8;
+                                        // SAFETY: one byte. The number may be another socket's by then, as in any program that does this.
+                                        check(unsafe {
+                                            libc::recv(
+                                                fd,
+                                                (&raw mut byte).cast(),
+                                                1,
+                                                libc::MSG_PEEK,
+                                            )
+                                        })
+                                    })
+                                })
+                                .collect();
+                            for _ in 0..round % 5 {
+                                thread::yield_now();
+                            }
+                            if round % 3 == 0 {
+                                other.write_all(b"x").unwrap();
+                            }
+                            // SAFETY: nobody else owns it.
+                            assert_eq!(unsafe { libc::close(fd) }, 0);
+                            // Those who come too late meet a number that is another's, or nobody's. The end of all others lets them go.
+                            drop((other, waiters));
+                        }
+                    })
+                })
+                .collect();
+            for task in tasks {
+                task.join().unwrap();
+            }
+            there_and_back(100);
+        });
+    }
+}
+
+/// Connections whose numbers have been used before.
+fn there_and_back(count: usize) {
+    let tasks: Vec<_> = (0..count)
+        .map(|_| {
+            corun::spawn(|| {
+                let (mut one, mut other) = UnixStream::pair().unwrap();
+                let echo = corun::spawn(move || {
+                    let mut byte = [0];
+                    other.read_exact(&mut byte).unwrap();
+                    other.write_all(&byte).unwrap();
+                });
+                corun::yield_now();
+                one.write_all(b"x").unwrap();
+                one.read_exact(&mut [0]).unwrap();
+                echo.join().unwrap();
+            })
+        })
+        .collect();
+    for task in tasks {
+        task.join().unwrap();
+    }
+}
+
+#[test]
 fn closing_by_dup2_wakes_who_waits() {
     on_one_worker(|| {
         let (client, _server) = connection();

@@ -234,6 +234,16 @@ impl Source {
         }
     }
 
+    /// Registers a descriptor on which an operation of this direction would have blocked, if it is not yet.
+    #[cfg(unix)]
+    pub(super) fn register_for(
+        &self,
+        descriptor: RawDescriptor,
+        blocked: Direction,
+    ) -> io::Result<()> {
+        self.entry_or_register(descriptor, blocked).map(|_| ())
+    }
+
     /// Takes the descriptor out of the selector, before it is closed behind the source's back. Returns the reactor that watched it, which
     /// `lay_out` wants.
     #[cfg(unix)]

@@ -3,6 +3,7 @@
 //! # Invariants
 //! - Whoever closes the descriptor calls [`Watch::retire`] *before* that. It takes the descriptor out of the selector, so that the number can be
 //!   used anew at once, and has all waiters try again; they find the watch retired.
+//! - It is registered ([`Watch::register`]) while the same lock is held under which it is retired, so that no number is registered after it was closed.
 //! - The entry of a retired watch has no home to be taken out of, but events under way may still name it. So its last home is
 //!   kept, and lays it out with its other dead when nobody waits any more.
 
@@ -26,6 +27,15 @@ pub enum Interest {
     Write,
 }
 
+impl Interest {
+    fn direction(self) -> Direction {
+        match self {
+            Interest::Read => Direction::Read,
+            Interest::Write => Direction::Write,
+        }
+    }
+}
+
 /// Waits on a descriptor that is not ours.
 pub struct Watch {
     source: Source,
@@ -45,25 +55,31 @@ impl Watch {
         }
     }
 
+    /// Has the reactor watch the descriptor, on which the kernel has just said that one would have to wait. Comes before each `wait`, and never at the same
+    /// time as `retire`. For a coroutine that may be parked.
+    ///
+    /// # Errors
+    /// If the reactor has no room; `EPERM` if the descriptor is of a kind that cannot be waited for; `EEXIST` if a socket of corun's own has it registered.
+    pub fn register(&self, interest: Interest) -> io::Result<()> {
+        self.source
+            .register_for(self.descriptor, interest.direction())
+    }
+
     /// Runs `operation` when the descriptor is ready, again and again until it gives something other than `WouldBlock`. `None`: the deadline, of
     /// the runtime's clock, came first. For a coroutine that may be parked.
     ///
     /// # Errors
-    /// Those of `operation`; `EBADF` if the descriptor was retired; `EPERM` if it is of a kind that cannot be waited for.
+    /// Those of `operation`; `EBADF` if the descriptor was retired.
     pub fn wait<T>(
         &self,
         interest: Interest,
         deadline: Option<Instant>,
         mut operation: impl FnMut() -> io::Result<T>,
     ) -> io::Result<Option<T>> {
-        let direction = match interest {
-            Interest::Read => Direction::Read,
-            Interest::Write => Direction::Write,
-        };
         let limit = Limit::masked(deadline);
         self.source.run_when_ready(
             &self.descriptor,
-            direction,
+            interest.direction(),
             &limit,
             |_| false,
             || {

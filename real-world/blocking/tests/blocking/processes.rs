@@ -56,10 +56,11 @@ fn children_are_written_to_and_killed() {
         input.write_all(text.as_bytes()).expect("it reads");
         let mut seen = vec![0; text.len()];
         output.read_exact(&mut seen).expect("it writes");
-        let ended = match number % 2 {
-            0 => drop(input),
-            _ => child.kill().expect("it is there"),
-        };
+        if number % 2 == 0 {
+            drop(input);
+        } else {
+            child.kill().expect("it is there");
+        }
         let mut rest = String::new();
         output.read_to_string(&mut rest).expect("the end");
         let status = child.wait().expect("it is a child");
@@ -67,7 +68,6 @@ fn children_are_written_to_and_killed() {
             .status()
             .map_err(|error| error.kind());
         (
-            ended,
             String::from_utf8(seen),
             rest,
             status,

@@ -1,4 +1,4 @@
-//! `rusqlite` with Debian's SQLite, which calls itself from C, sleeps in C and locks files.
+//! `rusqlite` with the SQLite that it brings, which calls itself from C, sleeps in C and locks files.
 
 use std::thread;
 use std::time::Duration;
