@@ -6,6 +6,8 @@
 //!   threads (`inbox.rs`), a reactor and timers.
 //! - **Coroutine**: unstarted, it is a closure on the heap and can run anywhere. From its first run on it has a stack and stays on its
 //!   worker: moving a running stack between threads is undefined behaviour in today's Rust.
+//! - **Migratable coroutine** (`migrant.rs`): one that may change threads after it has started, as its code keeps nothing of them. It stands where
+//!   async tasks do.
 //! - **Signal** (`signal.rs`): the wake-up that a parked coroutine waits for.
 //! - **Watch thread** (`watch.rs`): notices workers that do not switch any more.
 //!

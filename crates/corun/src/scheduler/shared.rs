@@ -259,7 +259,7 @@ impl Shared {
         unsafe { signal.poll(waker) }
     }
 
-    /// Takes the signal of a task out, if it is still there.
+    /// Takes the signal of a task, or of a migratable coroutine, out, if it is still there.
     pub(crate) fn disarm_for_task(&self, timer: TimerId, signal: &Signal) {
         self.cancel_timer(timer, signal);
         // The worker may have waited for just that before it ends.

@@ -325,7 +325,8 @@ impl Signal {
         self.wait_open(open);
         let state = self.state.load(Ordering::Acquire);
         if state != EXPIRED {
-            shared.cancel_timer(timer, self);
+            // The worker may be another one by now, and may wait for just that before it ends.
+            shared.disarm_for_task(timer, self);
         }
         state == NOTIFIED
     }

@@ -156,7 +156,7 @@ fn scopes_groups_blocking_calls_and_futures() {
         let start = Instant::now();
         corun::sleep(Duration::from_millis(2));
         assert!(start.elapsed() >= Duration::from_millis(2));
-        let late = corun::timeout(Duration::from_millis(2), || corun::park());
+        let late = corun::timeout(Duration::from_millis(2), corun::park);
         assert!(late.is_err());
         assert_eq!(
             corun::timeout(Duration::from_secs(60), || spawn(|| 3).join().unwrap()).unwrap(),

@@ -22,3 +22,8 @@ pub mod fences {
         fence(Ordering::SeqCst);
     }
 }
+
+/// Loom's threads keep nothing in thread locals of ours.
+pub mod own {
+    pub fn will_migrate() {}
+}

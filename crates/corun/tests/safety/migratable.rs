@@ -3,9 +3,11 @@
 //! The bodies ask by functions that are not inlined, each of which is over before the next suspension: with that they keep to the contract.
 
 use std::cell::Cell;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::rc::Rc;
+use std::sync::{Arc, mpsc};
 use std::thread::{self, ThreadId};
+
+use corun::{Builder, Runtime, State};
 
 thread_local! {
     static OF_THREAD: Cell<u32> = const { Cell::new(0) };
@@ -26,85 +28,60 @@ fn get() -> u32 {
     OF_THREAD.get()
 }
 
-/// Gives way until it is on another thread, while others keep both workers busy.
-fn move_elsewhere(moved: &AtomicUsize) {
-    let began = thread_id();
-    while thread_id() == began {
-        corun::yield_now();
+/// Runs the body in a migratable coroutine. It calls what it is given once, and is on another thread afterwards: its worker is kept meanwhile.
+fn on_two_threads<T: Send + 'static>(body: impl FnOnce(&dyn Fn()) -> T + Send + 'static) -> T {
+    let runtime = Runtime::builder().workers(1).build().unwrap();
+    let wanderer = move || {
+        let began = thread_id();
+        body(&|| {
+            corun::park();
+            assert_ne!(thread_id(), began);
+        })
+    };
+    // SAFETY: what it uses of its thread it uses in functions that are not inlined, and are over before the next suspension.
+    let wanderer = unsafe { Builder::new().spawn_migratable_on(runtime.handle(), wanderer) };
+    let wanderer = wanderer.unwrap();
+    while wanderer.coroutine().state() != State::Suspended {
+        thread::yield_now();
     }
-    moved.fetch_add(1, Ordering::Relaxed);
+    let (tell, told) = mpsc::channel();
+    let (until, end) = mpsc::channel::<()>();
+    let keeper = runtime.handle().spawn(move || {
+        tell.send(()).unwrap();
+        end.recv().unwrap_err();
+    });
+    told.recv().unwrap();
+    wanderer.coroutine().unpark();
+    let result = wanderer.join().unwrap();
+    drop(until);
+    keeper.join().unwrap();
+    result
 }
 
-#[corun::test(workers = 2)]
+#[test]
 fn a_thread_local_is_another_one_after_the_move() {
-    let moved = Arc::new(AtomicUsize::new(0));
-    let busy: Vec<_> = (0..4)
-        .map(|_| {
-            let moved = Arc::clone(&moved);
-            let body = move || {
-                while moved.load(Ordering::Relaxed) == 0 {
-                    corun::yield_now();
-                }
-            };
-            // SAFETY: it keeps nothing of its thread.
-            unsafe { corun::spawn_migratable(body) }
-        })
-        .collect();
-    let wanderer = move || {
+    let seen = on_two_threads(|go| {
         set(7);
         let value = get();
-        move_elsewhere(&moved);
+        go();
         (value, get())
-    };
-    // SAFETY: the thread local is used in functions that are not inlined, and are over before the next suspension.
-    let wanderer = unsafe { corun::spawn_migratable(wanderer) };
-    assert_eq!(
-        wanderer.join().unwrap(),
-        (7, 0),
-        "a value that was read stays what it was"
-    );
-    busy.into_iter().for_each(|one| one.join().unwrap());
+    });
+    assert_eq!(seen, (7, 0), "a value that was read stays what it was");
 }
 
 /// What may be kept: a guard of corun's, and what is the coroutine's alone.
-#[corun::test(workers = 2)]
+#[test]
 fn a_guard_of_corun_goes_along() {
-    let moved = Arc::new(AtomicUsize::new(0));
     let mutex = Arc::new(corun::sync::Mutex::new(0));
-    let all: Vec<_> = (0..4)
-        .map(|_| {
-            let (moved, mutex) = (Arc::clone(&moved), Arc::clone(&mutex));
-            let body = move || {
-                let own = std::rc::Rc::new(Cell::new(0));
-                {
-                    let mut guard = mutex.lock().unwrap();
-                    move_elsewhere(&moved);
-                    *guard += 1;
-                    own.set(own.get() + 1);
-                }
-                own.get()
-            };
-            // SAFETY: it keeps nothing of its thread; the `Rc` is its own as a whole.
-            unsafe { corun::spawn_migratable(body) }
-        })
-        .collect();
-    let done = Arc::new(AtomicUsize::new(0));
-    let busy: Vec<_> = (0..4)
-        .map(|_| {
-            let done = Arc::clone(&done);
-            let body = move || {
-                while done.load(Ordering::Relaxed) == 0 {
-                    corun::yield_now();
-                }
-            };
-            // SAFETY: it keeps nothing of its thread.
-            unsafe { corun::spawn_migratable(body) }
-        })
-        .collect();
-    for one in all {
-        assert_eq!(one.join().unwrap(), 1);
-    }
-    done.store(1, Ordering::Relaxed);
-    busy.into_iter().for_each(|one| one.join().unwrap());
-    assert_eq!(*mutex.lock().unwrap(), 4);
+    let of_wanderer = Arc::clone(&mutex);
+    let own = on_two_threads(move |go| {
+        let own = Rc::new(Cell::new(1));
+        let again = Rc::clone(&own);
+        let mut guard = of_wanderer.lock().unwrap();
+        go();
+        *guard += 1;
+        again.set(again.get() + 1);
+        own.get()
+    });
+    assert_eq!((own, *mutex.lock().unwrap()), (2, 1));
 }

@@ -272,6 +272,10 @@ impl Shared {
         TimerId
     }
 
+    pub fn disarm_for_task(&self, timer: TimerId, signal: &Signal) {
+        self.cancel_timer(timer, signal);
+    }
+
     pub fn cancel_timer(&self, _: TimerId, signal: &Signal) {
         self.timers
             .lock()
