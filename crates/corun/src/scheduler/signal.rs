@@ -551,7 +551,8 @@ impl Signal {
         }
     }
 
-    /// For migratable coroutines; and for threads and tasks. Those are woken from EMPTY as well: a thread looks again before it sleeps, and one token too many does no harm.
+    /// For migratable coroutines; and for threads and tasks. Those are woken from EMPTY as well: a thread looks again before it sleeps, and one
+    /// token too many does no harm.
     #[cold]
     unsafe fn claim_outside(this: *const Signal, to: u32) -> Option<Wakeup> {
         // SAFETY: alive by contract.
