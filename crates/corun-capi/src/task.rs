@@ -218,6 +218,9 @@ impl Task {
     }
 
     fn state(&self) -> i32 {
+        if self.is_current() {
+            return RUNNING;
+        }
         match self.future.get() {
             Some(Ok(_)) => return COMPLETED,
             Some(Err(Rejected::Error(refusal))) if refusal.why != Why::Cancelled => return FAILED,
@@ -226,8 +229,6 @@ impl Task {
         }
         match self.coroutine.get() {
             None if self.is_unstarted() => CREATED,
-            // It runs, but whoever has spawned it has not noted that yet.
-            None if self.is_current() => RUNNING,
             None => READY,
             Some(coroutine) => match coroutine.coroutine().state() {
                 corun::State::Ready => READY,
@@ -243,17 +244,22 @@ impl Task {
     }
 }
 
-/// The one place where coroutines of the C interface are made.
+/// The one place where coroutines of the C interface are made: such as may change threads, unless they are pinned.
 fn spawn(
     builder: corun::Builder,
     runtime: Option<&Handle>,
-    _flags: u32,
+    flags: u32,
     body: Body,
 ) -> Outcome<JoinHandle<()>> {
     let run = move || body.run();
-    let spawned = match runtime {
-        Some(runtime) => builder.spawn_on(runtime, run),
-        None => builder.spawn(run),
+    let spawned = match (flags & PINNED != 0, runtime) {
+        (true, Some(runtime)) => builder.spawn_on(runtime, run),
+        (true, None) => builder.spawn(run),
+        // SAFETY: `task.h` asks of the user's functions that they keep nothing of their thread across a wait, if they are not pinned; how this library
+        // sees to it for itself says `cell.rs`.
+        (false, Some(runtime)) => unsafe { builder.spawn_migratable_on(runtime, run) },
+        // SAFETY: as above.
+        (false, None) => unsafe { builder.spawn_migratable(run) },
     };
     Ok(spawned?)
 }

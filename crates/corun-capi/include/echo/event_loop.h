@@ -47,7 +47,7 @@ enum {
 };
 
 /* What to call back for. Begin with CORUN_EVENT_REQUEST_INIT, or all zero but `size`. One of the three kinds at a time: a descriptor with any of
- * READ, WRITE and ERROR; TIMER; SIGNAL. */
+ * READ, WRITE or both, with ERROR or without; TIMER; SIGNAL. */
 typedef struct corun_event_request {
     uint32_t size;            /* sizeof(corun_event_request) */
     uint32_t events;          /* CORUN_EVENT_READ, ... */
@@ -65,8 +65,9 @@ typedef struct corun_event_request {
 typedef void (*corun_event_callback)(corun_event *event, uint32_t events, void *data);
 
 corun_status corun_event_register(const corun_event_request *request, corun_event_callback callback, void *data, corun_event **event);
-/* Ends it and releases the handle. When this returns the callback does not run, and never will again; from inside of the callback itself it returns at
- * once, and the callback is not called again. */
+/* Ends it and releases the handle. When this returns the callback does not run, and never will again; what a callback waits in is cut short. From inside
+ * of the callback itself it returns at once, and the callback is not called again. Of an event of a loop, outside of that loop's tasks: it
+ * returns at once, a callback that waits goes on when the loop is next driven, and only after that may the descriptor be closed. */
 corun_status corun_event_deregister(corun_event *event);
 
 /* Waits, without a registration, until the descriptor is ready for any of `events` (READ, WRITE, ERROR), and tells for which. `ready` may be NULL.

@@ -15,12 +15,19 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// `libcorun_capi.a`.
+/// The static library that cargo has made with this test: beside it, under a name with a hash in it. (Only `cargo build` puts it where one would
+/// look for it, and what lies there may be old.) The newest is the one: cargo makes it before it makes the test.
 pub fn archive() -> PathBuf {
-    // target/PROFILE/deps/this test
     let test = env::current_exe().expect("a test knows its file");
-    let profile = test.parent().and_then(Path::parent).expect("a folder");
-    profile.join("libcorun_capi.a")
+    let folder = fs::read_dir(test.parent().expect("a folder")).expect("its folder");
+    let newest = folder
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| {
+            let name = path.file_name().map(|name| name.to_string_lossy());
+            name.is_some_and(|name| name.starts_with("libcorun_capi") && name.ends_with(".a"))
+        })
+        .max_by_key(|path| fs::metadata(path).and_then(|file| file.modified()).ok());
+    newest.expect("cargo has made libcorun_capi.a")
 }
 
 /// Where the library is installed for this run, once.

@@ -1,6 +1,8 @@
 //! The example programs, with what they have to write.
 
-use crate::build::{WARNINGS, compile, expect, root};
+use std::fs;
+
+use crate::build::{WARNINGS, compile, expect, installed, root, scratch};
 
 pub const SPAWN: &str = "the squares below 1000 add up to 332833500
 a task that was cancelled before it began: CORUN_ERR_CANCELLED
@@ -59,7 +61,23 @@ fn select() {
     example("cc", "-std=c11", "select.c", SELECT);
 }
 
+/// The program of the README.
+#[test]
+fn readme() {
+    let text = fs::read_to_string(root().join("../../README.md")).expect("README.md");
+    let (_, after) = text.split_once("```c\n").expect("a program in C");
+    let (program, _) = after.split_once("```").expect("its end");
+    let source = scratch(&format!("readme-{}.c", std::process::id()));
+    fs::write(&source, program).expect("a file");
+    let options = [&["-std=c11"][..], &WARNINGS, &["-Wno-unused-parameter"]].concat();
+    expect(&compile("cc", &source, &options, true), "");
+    fs::remove_file(source).expect("it was just written");
+}
+
 #[test]
 fn cpp_with_exceptions() {
+    if !installed(&["c++"]) {
+        return;
+    }
     example("c++", "-std=c++17", "exceptions.cpp", EXCEPTIONS);
 }

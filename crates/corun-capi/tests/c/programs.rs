@@ -30,6 +30,7 @@ programs! {
     handles
     hosted
     locks
+    migration
     registers
     runtimes
     selects

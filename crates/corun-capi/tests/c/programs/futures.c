@@ -170,10 +170,14 @@ static void body(void) {
     corun_future *timers[3], *all, *one;
     int64_t began = corun_now();
     for (int n = 0; n < 3; n++) OK(corun_future_timer(MS(n == 1 ? 2 : 20 + n), &timers[n]));
-    OK(corun_future_race(timers, 3, &one));
+    OK(corun_promise_create(NULL, &promise, &future));
+    corun_future *rivals[3] = {future, timers[1], future};
+    OK(corun_future_race(rivals, 3, &one));
     OK(corun_future_join(timers, 3, &all));
     OK(corun_future_await(one, &value));
     EXPECT(value == (void *)1 && corun_now() >= began + MS(2));
+    OK(corun_promise_release(promise));
+    OK(corun_future_release(future));
     OK(corun_future_await(all, NULL));
     EXPECT(corun_now() >= began + MS(22));
     OK(corun_future_release(one));
