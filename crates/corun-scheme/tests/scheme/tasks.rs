@@ -257,7 +257,7 @@ fn a_wait_in_a_native_procedure_is_an_error_and_stops_no_other_task() {
     assert_eq!(run.stdout.trim(), "others go on", "{run:#?}");
     assert!(
         run.stderr
-            .contains(".scm:1:18: error: sleep: a task cannot wait here"),
+            .contains(".scm:1:19: error: sleep: a task cannot wait here"),
         "{run:#?}"
     );
     assert!(run.stderr.contains("error: in native"), "{run:#?}");
