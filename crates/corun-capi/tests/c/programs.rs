@@ -34,6 +34,7 @@ programs! {
     registers
     runtimes
     selects
+    storm
     tasks
     threads
 }
