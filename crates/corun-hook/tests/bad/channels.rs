@@ -19,7 +19,7 @@ fn a_wait_that_its_own_worker_cannot_end_is_reported() {
                 let_others_wait();
                 tell.send("from a coroutine").unwrap();
                 // Time for the report.
-                thread::sleep(Duration::from_secs(3));
+                thread::sleep(Duration::from_secs(4));
                 assert!(!receiver.is_finished());
                 let other = thread::spawn(move || tell.send("from a thread").unwrap());
                 assert_eq!(

@@ -28,17 +28,20 @@ fn readable(socket: &impl AsRawFd) -> pollfd {
 fn poll_one() {
     on_one_worker(|| {
         let (mut client, server) = connection();
+        // Told when the time is over: only then something may happen.
+        let (tell, told) = corun::channel::bounded(1);
         let poller = corun::spawn(move || {
             let mut fds = [readable(&server)];
             assert_eq!(takes_at_least(TIME, || poll(&mut fds, 20)), 0);
+            tell.send(()).unwrap();
             assert_eq!(poll(&mut fds, -1), 1);
             assert_eq!(fds[0].revents, libc::POLLIN);
             fds[0].events = libc::POLLOUT;
             assert_eq!(poll(&mut fds, -1), 1);
             server
         });
+        told.recv().unwrap();
         let_others_wait();
-        std::thread::sleep(3 * TIME);
         client.write_all(b"x").unwrap();
         let server = poller.join().unwrap();
         drop(client);
@@ -53,6 +56,8 @@ fn poll_many() {
     on_one_worker(|| {
         let connections: Vec<_> = (0..20).map(|_| connection()).collect();
         let (mut clients, servers): (Vec<_>, Vec<_>) = connections.into_iter().unzip();
+        // Told when the time is over: only then something may happen.
+        let (tell, told) = corun::channel::bounded(1);
         let poller = corun::spawn(move || {
             let mut left = 20;
             let mut fds: Vec<_> = servers.iter().map(readable).collect();
@@ -66,6 +71,7 @@ fn poll_many() {
                 },
             ]);
             assert_eq!(takes_at_least(TIME, || poll(&mut fds, 20)), 0);
+            tell.send(()).unwrap();
             while left > 0 {
                 poll(&mut fds, -1);
                 for (mut server, fd) in servers.iter().zip(&fds) {
@@ -76,7 +82,8 @@ fn poll_many() {
                 }
             }
         });
-        std::thread::sleep(2 * TIME);
+        told.recv().unwrap();
+        let_others_wait();
         for client in clients.iter_mut().rev() {
             let_others_wait();
             client.write_all(b"x").unwrap();
@@ -102,6 +109,8 @@ fn poll_says_what_is_not_open() {
 fn ppoll_without_and_with_a_mask() {
     on_one_worker(|| {
         let (mut client, server) = connection();
+        // Told when the time is over: only then something may happen.
+        let (tell, told) = corun::channel::bounded(1);
         let poller = corun::spawn(move || {
             let mut fds = [readable(&server)];
             let time = libc::timespec {
@@ -118,10 +127,12 @@ fn ppoll_without_and_with_a_mask() {
                     });
                     assert_eq!(none, 0);
                 }
+                tell.send(()).unwrap();
                 libc::ppoll(fds.as_mut_ptr(), 1, ptr::null(), &raw const mask)
             }
         });
-        std::thread::sleep(4 * TIME);
+        told.recv().unwrap();
+        let_others_wait();
         client.write_all(b"x").unwrap();
         assert_eq!(poller.join().unwrap(), 1);
     });
@@ -132,6 +143,8 @@ fn select_and_pselect() {
     on_one_worker(|| {
         let (mut one, mut two) = connection();
         let fd = two.as_raw_fd();
+        // Told when the time is over: only then something may happen.
+        let (tell, told) = corun::channel::bounded(1);
         let selector = corun::spawn(move || {
             // SAFETY: sets that are initialised, and a time.
             unsafe {
@@ -152,6 +165,7 @@ fn select_and_pselect() {
                 });
                 assert_eq!((none, libc::FD_ISSET(fd, &raw const set)), (0, false));
                 assert_eq!((time.tv_sec, time.tv_usec), (0, 0));
+                tell.send(()).unwrap();
                 libc::FD_SET(fd, &raw mut set);
                 let ready = libc::select(
                     fd + 1,
@@ -177,7 +191,8 @@ fn select_and_pselect() {
                 );
             }
         });
-        std::thread::sleep(3 * TIME);
+        told.recv().unwrap();
+        let_others_wait();
         one.write_all(b"x").unwrap();
         selector.join().unwrap();
     });

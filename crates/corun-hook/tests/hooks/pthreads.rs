@@ -115,6 +115,7 @@ fn owners_are_coroutines() {
             (0, 0, 0)
         );
         assert_eq!(lock(&checking), libc::EDEADLK);
+        let (tell, told) = corun::channel::bounded(1);
         let other = corun::spawn({
             let (recursive, checking) = (Arc::clone(&recursive), Arc::clone(&checking));
             move || {
@@ -123,17 +124,18 @@ fn owners_are_coroutines() {
                 // SAFETY: they are initialised.
                 unsafe {
                     assert_eq!(libc::pthread_mutex_trylock(recursive.get()), libc::EBUSY);
-                    let end = soon(20);
                     let late = takes_at_least(Duration::from_millis(15), || {
+                        let end = soon(20);
                         libc::pthread_mutex_timedlock(checking.get(), &raw const end)
                     });
                     assert_eq!(late, libc::ETIMEDOUT);
                 }
+                tell.send(()).unwrap();
                 assert_eq!((lock(&recursive), unlock(&recursive)), (0, 0));
             }
         });
+        told.recv().unwrap();
         let_others_wait();
-        thread::sleep(Duration::from_millis(40));
         assert_eq!(unlock(&recursive), 0);
         let_others_wait();
         assert!(!other.is_finished());
@@ -195,8 +197,8 @@ fn a_condition_that_does_not_come() {
         // SAFETY: it is made before it is used.
         let condition = Shared::new(|it| unsafe { libc::pthread_cond_init(it, std::ptr::null()) });
         lock(&mutex);
-        let end = soon(20);
         let late = takes_at_least(Duration::from_millis(15), || {
+            let end = soon(20);
             // SAFETY: both are initialised, and the mutex is ours.
             unsafe { libc::pthread_cond_timedwait(condition.get(), mutex.get(), &raw const end) }
         });
@@ -258,8 +260,8 @@ fn semaphores() {
     on_one_worker(|| {
         // SAFETY: it is made before it is used.
         let semaphore = Shared::new(|it| unsafe { libc::sem_init(it, 0, 0) });
-        let end = soon(20);
         let late = takes_at_least(Duration::from_millis(15), || {
+            let end = soon(20);
             // SAFETY: it is initialised.
             unsafe { libc::sem_timedwait(semaphore.get(), &raw const end) }
         });
