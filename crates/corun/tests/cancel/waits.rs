@@ -466,17 +466,21 @@ fn an_async_task_loses_its_future() {
 fn a_blocking_call_is_waited_for_or_left_behind() {
     on_workers(|| {
         let (go_on, may_go_on) = bounded::<()>(0);
+        let (has_begun, begins) = bounded::<()>(0);
         let ended = Arc::new(AtomicBool::new(false));
         let calling = corun::spawn({
             let ended = Arc::clone(&ended);
             move || {
                 corun::blocking(|| {
+                    has_begun.send(()).unwrap();
                     may_go_on.recv().unwrap();
                     ended.store(true, Ordering::SeqCst);
                 });
                 unreachable!("it is left after the call");
             }
         });
+        // Before that it would leave the queue of the pool.
+        begins.recv().unwrap();
         until_suspended(&calling);
         calling.cancel();
         corun::yield_now();
