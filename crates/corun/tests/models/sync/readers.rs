@@ -67,8 +67,10 @@ fn readers_share() {
     check(3, || {
         let guarded = Guarded::new((RawRwLock::new(), Data::default()));
         guarded.0.read();
-        // It would wait for ever.
-        assert_eq!(spawn(&guarded, read).join().unwrap(), 0);
+        // They would wait for ever.
+        for other in [spawn(&guarded, read), spawn(&guarded, read)] {
+            assert_eq!(other.join().unwrap(), 0);
+        }
         // SAFETY: locked above.
         unsafe { guarded.0.unlock_read() };
     });
