@@ -10,6 +10,8 @@
     allow(unused_imports, dead_code, reason = "twins for loom alone")
 )]
 
+#[cfg(not(corun_shuttle))]
+mod blind_spot;
 #[allow(dead_code, reason = "the models use a part of the real files")]
 mod cancel;
 #[allow(dead_code, reason = "as above")]

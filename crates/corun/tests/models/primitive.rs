@@ -3,7 +3,12 @@
 //! An atomic that is dropped tells loom so, as a write that races with every access that is not known to come before. So loom also finds uses of
 //! what has gone: of a signal on a stack, of a freed block.
 
-pub use crate::checker::hint;
+pub mod hint {
+    pub fn spin_loop() {
+        super::again::look();
+        crate::checker::hint::spin_loop();
+    }
+}
 
 /// Loom's primitives cannot be made at compile time.
 macro_rules! constructor {
@@ -12,7 +17,12 @@ macro_rules! constructor {
 pub(crate) use constructor;
 
 pub mod thread {
-    pub use crate::checker::thread::{Thread, current, park, yield_now};
+    pub use crate::checker::thread::{Thread, current, park};
+
+    pub fn yield_now() {
+        super::again::look();
+        crate::checker::thread::yield_now();
+    }
 
     pub fn park_timeout(_: std::time::Duration) {
         unreachable!("no model has a thread that waits with a deadline");
@@ -24,6 +34,30 @@ pub fn own<R>(f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// Whether a thread waits for others by looking again and again. Two of those in each other's way would have loom try for ever who
+/// looks first; and loom knows from `yield_now` that the others have to go on.
+mod again {
+    use std::cell::Cell;
+
+    crate::checker::thread_local! {
+        static LOOKS: Cell<bool> = Cell::new(false);
+    }
+
+    /// The thread will look again.
+    pub fn look() {
+        LOOKS.with(|looks| looks.set(true));
+    }
+
+    pub fn is_looking() -> bool {
+        LOOKS.with(Cell::get)
+    }
+
+    /// The thread changes something.
+    pub fn end() {
+        LOOKS.with(|looks| looks.set(false));
+    }
+}
+
 use std::cell::Cell;
 
 /// A mistake in the code under test, made here, in the primitives that it stands on.
@@ -33,6 +67,8 @@ pub enum Mistake {
     Relaxed,
     /// There are no fences.
     NoFences,
+    /// Loads are relaxed.
+    RelaxedLoads,
     /// All threads are taken for the same one.
     OnePlace,
 }
@@ -58,6 +94,26 @@ pub fn with_mistake(mistake: Mistake, run: impl FnOnce()) {
     run();
 }
 
+thread_local! {
+    static BLIND: Cell<bool> = const { Cell::new(false) };
+}
+
+pub fn is_blind() -> bool {
+    BLIND.get()
+}
+
+/// Leaves loom alone with its blind spot.
+pub fn blindly<T>(run: impl FnOnce() -> T) -> T {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            BLIND.set(self.0);
+        }
+    }
+    let _restore = Restore(BLIND.replace(true));
+    run()
+}
+
 pub mod atomic {
     pub use crate::checker::sync::atomic::Ordering;
 
@@ -77,6 +133,12 @@ pub mod atomic {
         }
     }
 
+    fn loads(ordering: Ordering) -> Ordering {
+        match SEEDED.get() {
+            Some(Mistake::RelaxedLoads) => Ordering::Relaxed,
+            _ => seeded(ordering),
+        }
+    }
     /// A model that has failed unwinds, and destructors of the code under test run: loom's primitives are gone then.
     fn failed() -> bool {
         std::thread::panicking()
@@ -103,10 +165,45 @@ pub mod atomic {
         }
     }
 
+    /// Puts any two loads of an atomic into each other's way.
+    ///
+    /// Loom 0.7.2 remembers the last access to each atomic alone. When a thread looks at an atomic and then changes it, loom compares the change
+    /// with that thread's own look, and never with what others have read before: that they might have read the new value is not tried
+    /// (`blind_spot.rs`). So each load is followed by a store to an atomic of its own: a look after another thread's look is then tried
+    /// before it too, and whoever looks goes on from there to its change. It has to be a store: nobody ever reads it, so it
+    /// synchronises nothing, not even by fences, and loads still return all that weak memory lets them return.
+    #[derive(Debug)]
+    struct Looks(#[cfg(not(corun_shuttle))] real::AtomicBool);
+
+    #[cfg(not(corun_shuttle))]
+    impl Looks {
+        fn new() -> Looks {
+            Looks(real::AtomicBool::new(false))
+        }
+
+        /// Nothing is to be tried between the load and this; loom then tries it before the load.
+        fn one(&self) {
+            if !super::is_blind() && !super::again::is_looking() {
+                loom::stop_exploring();
+                self.0.store(false, Ordering::Relaxed);
+                loom::explore();
+            }
+        }
+    }
+
+    /// Shuttle draws its interleavings, whatever they touch.
+    #[cfg(corun_shuttle)]
+    impl Looks {
+        fn new() -> Looks {
+            Looks()
+        }
+        fn one(&self) {}
+    }
+
     macro_rules! atomic {
         ($name:ident $(<$parameter:ident>)?, $value:ty, $zero:expr) => {
             #[derive(Debug)]
-            pub struct $name $(<$parameter>)? (real::$name $(<$parameter>)?, Life);
+            pub struct $name $(<$parameter>)? (real::$name $(<$parameter>)?, Life, Looks);
 
             impl $(<$parameter>)? Drop for $name $(<$parameter>)? {
                 fn drop(&mut self) {
@@ -117,13 +214,14 @@ pub mod atomic {
             #[allow(dead_code, reason = "the code under test uses what it needs")]
             impl $(<$parameter>)? $name $(<$parameter>)? {
                 pub fn new(value: $value) -> Self {
-                    Self(real::$name::new(value), Life::new())
+                    Self(real::$name::new(value), Life::new(), Looks::new())
                 }
                 pub fn store(&self, value: $value, ordering: Ordering) {
                     if failed() {
                         return;
                     }
                     self.1.assert();
+                    super::again::end();
                     self.0.store(value, seeded(ordering));
                 }
                 pub fn load(&self, ordering: Ordering) -> $value {
@@ -131,21 +229,31 @@ pub mod atomic {
                         return $zero;
                     }
                     self.1.assert();
-                    self.0.load(seeded(ordering))
+                    let value = self.0.load(loads(ordering));
+                    self.2.one();
+                    value
                 }
                 pub fn compare_exchange(&self, old: $value, new: $value, ok: Ordering, err: Ordering) -> Result<$value, $value> {
                     if failed() {
                         return Ok(old);
                     }
                     self.1.assert();
-                    self.0.compare_exchange(old, new, seeded(ok), seeded(err))
+                    let exchanged = self.0.compare_exchange(old, new, seeded(ok), seeded(err));
+                    if exchanged.is_ok() {
+                        super::again::end();
+                    }
+                    exchanged
                 }
                 pub fn compare_exchange_weak(&self, old: $value, new: $value, ok: Ordering, err: Ordering) -> Result<$value, $value> {
                     if failed() {
                         return Ok(old);
                     }
                     self.1.assert();
-                    self.0.compare_exchange_weak(old, new, seeded(ok), seeded(err))
+                    let exchanged = self.0.compare_exchange_weak(old, new, seeded(ok), seeded(err));
+                    if exchanged.is_ok() {
+                        super::again::end();
+                    }
+                    exchanged
                 }
             }
         };
@@ -157,6 +265,7 @@ pub mod atomic {
             impl $(<$parameter>)? $name $(<$parameter>)? {
                 pub fn swap(&self, value: $value, ordering: Ordering) -> $value {
                     self.1.assert();
+                    super::again::end();
                     self.0.swap(value, seeded(ordering))
                 }
             }
@@ -180,10 +289,12 @@ pub mod atomic {
             impl $name {
                 pub fn fetch_add(&self, value: $value, ordering: Ordering) -> $value {
                     self.1.assert();
+                    super::again::end();
                     self.0.fetch_add(value, seeded(ordering))
                 }
                 pub fn fetch_sub(&self, value: $value, ordering: Ordering) -> $value {
                     self.1.assert();
+                    super::again::end();
                     self.0.fetch_sub(value, seeded(ordering))
                 }
             }
@@ -198,6 +309,7 @@ pub mod atomic {
     impl AtomicU64 {
         pub fn fetch_or(&self, value: u64, ordering: Ordering) -> u64 {
             self.1.assert();
+            super::again::end();
             self.0.fetch_or(value, seeded(ordering))
         }
     }

@@ -100,6 +100,16 @@ fn relaxed_operations_are_found() {
     with_mistake(Mistake::Relaxed, || two_messages(1, Omission::None));
 }
 
+/// Loom alone does not find it (`blind_spot.rs`).
+#[cfg(not(corun_shuttle))]
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn relaxed_loads_are_found() {
+    with_mistake(Mistake::RelaxedLoads, || {
+        two_messages(1, Omission::None);
+    });
+}
+
 #[test]
 fn each_receiver_gets_a_message_at_a_rendezvous() {
     two_receivers(0);

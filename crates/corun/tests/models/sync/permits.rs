@@ -55,6 +55,14 @@ fn a_semaphore_of_relaxed_operations_does_not_exclude() {
     with_mistake(Mistake::Relaxed, || exclusion(true));
 }
 
+/// Loom alone does not find it (`blind_spot.rs`).
+#[cfg(not(corun_shuttle))]
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn nor_does_one_of_relaxed_loads() {
+    with_mistake(Mistake::RelaxedLoads, || exclusion(true));
+}
+
 /// A future that wants two is dropped, while one of them comes, for which somebody waits behind it.
 fn dropped_in_front(dropped: bool) {
     check(2, move || {

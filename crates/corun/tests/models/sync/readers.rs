@@ -67,8 +67,10 @@ fn readers_share() {
     check(3, || {
         let guarded = Guarded::new((RawRwLock::new(), Data::default()));
         guarded.0.read();
-        // It would wait for ever.
-        assert_eq!(spawn(&guarded, read).join().unwrap(), 0);
+        // They would wait for ever.
+        for other in [spawn(&guarded, read), spawn(&guarded, read)] {
+            assert_eq!(other.join().unwrap(), 0);
+        }
         // SAFETY: locked above.
         unsafe { guarded.0.unlock_read() };
     });
@@ -93,8 +95,7 @@ fn a_downgraded_writer_reads_what_it_wrote() {
 }
 
 /// A writer's deadline comes at any time: it has written, or it has gone, and stands in nobody's way.
-#[test]
-fn a_writer_that_gives_up_stops_nobody() {
+fn a_writer_gives_up() {
     check(3, || {
         let guarded = Guarded::new((RawRwLock::new(), Data::default()));
         let shared = Arc::new(Shared::new());
@@ -116,4 +117,17 @@ fn a_writer_that_gives_up_stops_nobody() {
         assert!(seen <= written);
         assert_eq!(read(&guarded), written);
     });
+}
+
+#[test]
+fn a_writer_that_gives_up_stops_nobody() {
+    a_writer_gives_up();
+}
+
+/// Loom alone does not find it (`blind_spot.rs`).
+#[cfg(not(corun_shuttle))]
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn with_relaxed_loads_it_leaves_what_is_not_there_yet() {
+    with_mistake(Mistake::RelaxedLoads, a_writer_gives_up);
 }

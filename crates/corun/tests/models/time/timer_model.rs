@@ -83,3 +83,11 @@ fn a_time_is_delivered_to_one() {
 fn with_relaxed_operations_a_waiter_is_touched_after_it_has_gone() {
     with_mistake(Mistake::Relaxed, || check(2, moved));
 }
+
+/// Loom alone does not find it (`blind_spot.rs`).
+#[cfg(not(corun_shuttle))]
+#[test]
+#[should_panic(expected = "Causality violation")]
+fn with_relaxed_loads_it_is_too() {
+    with_mistake(Mistake::RelaxedLoads, || check(2, moved));
+}
