@@ -19,9 +19,10 @@ use corun_context::raw::{self, Context};
 
 use super::lock_mutex;
 use super::migrant::Wish;
+use super::root::control_block;
 use super::shared::Shared;
 use super::stacks::{Pooled, Stacks};
-use super::worker::{BUDGET, Worker, control_block};
+use super::worker::{BUDGET, Worker};
 use crate::cancel::{Cancelled, levels};
 use crate::coroutine::task::{Control, Outcome, TaskRef, abort_on_panic};
 use crate::coroutine::{Coroutine, StartError};

@@ -32,6 +32,7 @@ mod nudges;
 pub(crate) mod overflow;
 pub(crate) mod parked;
 pub(crate) mod roll;
+mod root;
 pub(crate) mod run_queue;
 pub(crate) mod shared;
 pub(crate) mod signal;

@@ -146,26 +146,29 @@ fn what_is_pushed_while_all_is_taken_is_taken_once_and_in_order() {
     });
 }
 
-/// Both halves of a list that was stolen from are whole: forwards, backwards, and in the middle.
+/// Both halves of a list that was stolen from are whole, forwards, backwards, and in the middle, whoever else comes meanwhile.
 #[test]
 fn a_stolen_half_is_linked_as_if_it_had_been_pushed() {
-    check(1, || {
-        let (victim, thief) = (SpawnList::new(1), SpawnList::new(2));
-        let tasks: Vec<_> = (1..=9).map(task).collect();
+    check(2, || {
+        let (victim, thief) = (SpawnList::new(1), Arc::new(SpawnList::new(2)));
+        let tasks: Vec<_> = (1..=10).map(task).collect();
         let (own, others) = tasks.split_first().unwrap();
+        let (late, others) = others.split_last().unwrap();
         assert!(thief.push(own.0).is_ok());
         for (task, _) in others {
             assert!(victim.push(*task).is_ok());
         }
+        let pusher = thread::spawn({
+            let (thief, late) = (Arc::clone(&thief), late.0);
+            move || assert!(thief.push(late).is_ok())
+        });
         let drain = |list: &SpawnList| {
-            let mut ids = Vec::new();
-            while let Some(task) = list.pop() {
-                ids.push(task.id().get());
-            }
-            ids
+            let ids = std::iter::from_fn(|| list.pop()).map(|task| task.id().get());
+            ids.filter(|id| *id != 10).collect::<Vec<_>>()
         };
         assert_eq!(victim.steal_half(&thief).unwrap().id().get(), 2);
-        assert_eq!((thief.len(), victim.len()), (4, 4));
+        pusher.join().unwrap();
+        assert_eq!((thief.len(), victim.len()), (5, 4));
         // The first, the last and a middle one of what was moved, or left.
         assert!(thief.remove(others[1].0) && !victim.remove(others[2].0));
         assert!(victim.remove(others[4].0) && victim.remove(others[7].0));
