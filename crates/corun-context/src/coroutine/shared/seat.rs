@@ -289,9 +289,12 @@ pub(in super::super) unsafe fn condemn(header: *const Header) {
 /// # Safety
 /// The coroutine is alive and on a shared stack.
 pub(in super::super) unsafe fn drain(header: *const Header) {
-    // SAFETY: promised by the caller. The stack is kept by an owner of its own, as this coroutine may be released meanwhile.
-    let inner = unsafe { (*header.cast::<Seat>()).stack.clone() };
-    Inner::drain(&inner);
+    // SAFETY: promised by the caller.
+    let inner = unsafe { &(*header.cast::<Seat>()).stack };
+    if !inner.condemned.get().is_null() {
+        // By an owner of its own, as this coroutine may be released meanwhile.
+        Inner::drain(&inner.clone());
+    }
 }
 
 /// The top of the stack.
