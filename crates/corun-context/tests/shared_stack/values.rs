@@ -14,9 +14,9 @@ fn thousands_interleave() {
             coroutine(&stack, move |suspender, first| {
                 let mut mine = [n; 16];
                 let mut sum = first;
-                for round in 0..10 {
-                    mine[round] += sum;
-                    sum += suspender.suspend(mine[round]);
+                for place in &mut mine[..10] {
+                    *place += sum;
+                    sum += suspender.suspend(*place);
                 }
                 let text = format!("{n}: {sum}");
                 assert_eq!(mine[10..], [n; 6]);
