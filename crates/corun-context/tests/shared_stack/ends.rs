@@ -74,6 +74,34 @@ fn while_the_stack_is_in_use_it_waits_for_the_end_of_the_resume() {
 }
 
 #[test]
+fn those_that_wait_are_unwound_in_the_order_of_their_drops() {
+    struct Tell(Rc<RefCell<Vec<u64>>>, u64);
+    impl Drop for Tell {
+        fn drop(&mut self) {
+            self.0.borrow_mut().push(self.1);
+        }
+    }
+    let (stack, order) = (stack(), Rc::default());
+    let doomed: Vec<_> = (0..4)
+        .map(|n| {
+            let tell = Tell(Rc::clone(&order), n);
+            let co = coroutine(&stack, move |suspender, n| {
+                let _tell = tell;
+                suspender.suspend(n);
+            });
+            co.resume(0).unwrap();
+            co
+        })
+        .collect();
+    let co = coroutine(&stack, move |_, n| {
+        doomed.into_iter().for_each(drop);
+        n
+    });
+    co.resume(0).unwrap();
+    assert_eq!(*order.borrow(), [0, 1, 2, 3]);
+}
+
+#[test]
 fn a_panic_does_not_forget_those_that_wait() {
     let (stack, probe) = (stack(), Probe::default());
     let doomed = guarded(&stack, &probe, 2);
@@ -155,8 +183,8 @@ fn a_panic_of_a_destructor_goes_on_in_the_dropper_or_the_resumer() {
     let payload = panic::catch_unwind(AssertUnwindSafe(|| drop(at_once))).unwrap_err();
     assert_eq!(payload.downcast_ref(), Some(&"boom"));
     let co = coroutine(&stack, move |suspender, n| {
+        drop(later); // it comes first
         drop(good);
-        drop(later); // the list is a stack: this one comes first
         suspender.suspend(n);
         n
     });

@@ -33,8 +33,8 @@ pub(super) use seat::{Visit, condemn, drain, occupy, top};
 ///
 /// # Dropping
 /// A suspended coroutine that is dropped is put back on the stack and unwound there, as any [`Coroutine`] is. If the stack is in use by another one,
-/// that happens as soon as it is not: when the resume that has it in use is over. A panic that a destructor then raises goes on in
-/// that resumer. Where a coroutine cannot be unwound (see [`Coroutine`]), its bytes and the stack are leaked.
+/// that happens as soon as it is not: when the resume that has it in use is over, or when the stack is next used or given up, if somebody was transferred to.
+/// Those that are dropped so are unwound in the order in which they were dropped. A panic that a destructor then raises goes on in the resumer. Where a coroutine cannot be unwound (see [`Coroutine`]), its bytes and the stack are leaked.
 ///
 /// # Examples
 /// ```

@@ -32,8 +32,8 @@
 //!
 //! Rejected:
 //! - copying at each suspension (twice the copying for whoever is resumed in a row; and the answer would have to be moved out first);
-//! - moving a resident that is active but waits, on behalf of one that it has resumed (libco does it, and corrupts what the resumed one
-//!   was passed by reference; it also takes a third stack to copy on);
+//! - moving a resident that is active but waits, on behalf of one that it has resumed (what the resumed one was passed by reference would be
+//!   overwritten, and it takes a third stack to copy on);
 //! - choosing a stack of a group at each resume (frames have addresses) or at the first one (then whether a coroutine can be resumed depends
 //!   on what ran at that time; whoever nests makes a stack for each level);
 //! - the block on the stack, as with private ones (handles would point to bytes that are somewhere else);
@@ -63,8 +63,9 @@ pub(super) const TOP_WORD: usize = 16;
 pub(super) struct Inner {
     /// See invariant 1.
     resident: Cell<*const Seat>,
-    /// See invariant 5: the first of a list.
+    /// See invariant 5: the first and the last of a list. The last is valid only if there is a first.
     condemned: Cell<*const Seat>,
+    last: Cell<*const Seat>,
     draining: Cell<bool>,
     stack: Box<dyn Stack>,
 }
@@ -76,7 +77,7 @@ struct Seat {
     stack: Rc<Inner>,
     /// The frames, while they are not on the stack. When they are, memory to save them to the next time.
     saved: Cell<Vec<MaybeUninit<u8>>>,
-    /// The next one that is condemned.
+    /// The one that was condemned after this one.
     next: Cell<*const Seat>,
     entry: raw::EntryWithTop,
     release: unsafe fn(*const Header),
@@ -93,6 +94,7 @@ impl Inner {
         Rc::new(Inner {
             resident: Cell::new(ptr::null()),
             condemned: Cell::new(ptr::null()),
+            last: Cell::new(ptr::null()),
             draining: Cell::new(false),
             stack,
         })
@@ -112,7 +114,7 @@ impl Inner {
         !resident.is_null() && unsafe { (*resident).header.state.get() } & ACTIVE != 0
     }
 
-    /// Unwinds what was condemned, unless the stack is in use.
+    /// Unwinds what was condemned, in that order, unless the stack is in use.
     pub(super) fn drain(this: &Rc<Inner>) {
         /// Ends the draining also if a destructor panics; the others are left to the next time.
         struct Draining(Rc<Inner>);
@@ -127,26 +129,19 @@ impl Inner {
         }
         let draining = Draining(this.clone());
         draining.0.draining.set(true);
-        while let Some(seat) = this.take_condemned() {
-            // SAFETY: a condemned coroutine has no handle, and is alive until it is released.
+        loop {
+            let seat = this.condemned.get();
+            // SAFETY: a condemned coroutine has no handle, and is alive until it is released, which only happens here. It leaves the
+            // list before that.
             unsafe {
-                if occupy(seat.cast()).is_err() {
-                    // No memory: the next time there may be.
-                    return condemn(seat.cast());
+                if seat.is_null() || occupy(seat.cast()).is_err() {
+                    // If there is no memory, the next time there may be.
+                    return;
                 }
+                this.condemned.set((*seat).next.get());
                 ((*seat).release)(seat.cast());
             }
         }
-    }
-
-    fn take_condemned(&self) -> Option<*const Seat> {
-        let seat = self.condemned.get();
-        if seat.is_null() {
-            return None;
-        }
-        // SAFETY: what is in the list is alive, since only `drain` releases it.
-        self.condemned.set(unsafe { (*seat).next.get() });
-        Some(seat)
     }
 }
 
@@ -280,7 +275,12 @@ pub(in super::super) unsafe fn condemn(header: *const Header) {
     // SAFETY: promised by the caller.
     unsafe {
         let inner = &(*seat).stack;
-        (*seat).next.set(inner.condemned.replace(seat));
+        if inner.condemned.get().is_null() {
+            inner.condemned.set(seat);
+        } else {
+            (*inner.last.get()).next.set(seat);
+        }
+        inner.last.set(seat);
     }
 }
 
