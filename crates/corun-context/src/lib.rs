@@ -4,6 +4,8 @@
     doc = "Stackful coroutines without a runtime and without std."
 )]
 #![no_std]
+#[cfg(feature = "alloc")]
+extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
@@ -13,6 +15,8 @@ mod generator;
 pub mod raw;
 pub mod stack;
 
+#[cfg(feature = "alloc")]
+pub use coroutine::SharedStack;
 pub use coroutine::{Coroutine, ResumeError, Resumed, Status, Suspender};
 #[cfg(feature = "std")]
 pub use coroutine::{CoroutineId, ForcedUnwind, running};

@@ -56,3 +56,33 @@ fn a_suspended_one_is_leaked_and_an_unstarted_one_is_not() {
     drop(unstarted);
     assert_eq!(drops.get(), 1);
 }
+
+#[cfg(feature = "alloc")]
+#[test]
+fn stacks_are_shared() {
+    use corun_context::SharedStack;
+
+    let shared = SharedStack::with_stack(stack());
+    let probe = Rc::new(());
+    let coroutines: Vec<Coroutine<u32, u32, u32>> = (0..100)
+        .map(|n| {
+            let probe = probe.clone();
+            // SAFETY: the closure gives away no address of its stack.
+            unsafe {
+                shared.coroutine(move |suspender, first| {
+                    let _probe = probe;
+                    suspender.suspend(first + n) + n
+                })
+            }
+        })
+        .collect();
+    for co in &coroutines {
+        assert!(matches!(co.resume(1).unwrap(), Resumed::Yield(1..)));
+    }
+    for (n, co) in coroutines.iter().enumerate().skip(10) {
+        assert_eq!(co.resume(5).unwrap(), Resumed::Return(5 + n as u32));
+    }
+    drop(coroutines);
+    // Those that are suspended are leaked.
+    assert_eq!(Rc::strong_count(&probe), 11);
+}

@@ -17,6 +17,8 @@
 //!    `message` points to the answer. All these are read before anything else happens, while the frame is suspended.
 //! 4. The header is used by one OS thread only, so plain cells do. It is reached through raw pointers and shared references.
 //!
+//! A coroutine on a stack that it shares (flag SHARED) has its block on the heap: `shared` says what is different then.
+//!
 //! Rejected: keeping the block in a heap allocation (one more allocation and one more cache line per switch); a guard object
 //! whose destructor ends a borrowing coroutine (a forgotten guard leaves frames that refer to freed memory).
 
@@ -25,6 +27,7 @@ use core::mem::{self, ManuallyDrop};
 use core::ptr;
 
 use super::running::{self, CoroutineId};
+use super::shared;
 use super::suspender::Suspender;
 use super::unwind::{self, Payload};
 use crate::raw::{self, Context};
@@ -44,6 +47,8 @@ pub(super) const DEAD: u32 = 1 << 3;
 pub(super) const ORPHAN: u32 = 1 << 4;
 /// Active in order to be unwound.
 pub(super) const UNWINDING: u32 = 1 << 5;
+/// A flag that stays: the coroutine is on a stack that it shares, and this [`Header`] is the beginning of a `shared::seat::Seat`.
+pub(super) const SHARED: u32 = 1 << 6;
 
 /// What [`Block`]s of all types begin with.
 pub(super) struct Header {
@@ -52,8 +57,8 @@ pub(super) struct Header {
     pub(super) state: Cell<u32>,
     /// See invariant 3: a `Slot<Yield>`, or an [`Outcome`] in state DEAD.
     pub(super) message: Cell<*mut ()>,
-    limit: usize,
-    destroy: unsafe fn(*const Header),
+    pub(super) limit: usize,
+    pub(super) destroy: unsafe fn(*const Header),
     pub(super) id: CoroutineId,
 }
 
@@ -72,7 +77,7 @@ struct Block<F, S> {
 }
 
 /// The least that must be left below the block: the first frames, and room for the unwinder.
-const LEAST_ROOM: usize = 2048 + raw::MIN_STACK;
+pub(super) const LEAST_ROOM: usize = 2048 + raw::MIN_STACK;
 
 /// Puts an unstarted coroutine on `stack`.
 pub(super) fn create<I: 'static, Y: 'static, R: 'static, S, F>(
@@ -123,17 +128,36 @@ where
     F: FnOnce(&Suspender<I, Y, R>, I) -> R,
 {
     let block = top.cast::<Block<F, S>>();
-    let header = block.cast::<Header>().cast_const();
-    // SAFETY: `create` put the block there, and this runs once, which takes the closure. By invariant 3 `input` points to the
-    // input, since an unstarted coroutine is never asked to unwind.
+    // SAFETY: `create` put the block there, and this runs once, which takes the closure; `input` is passed on.
     unsafe {
         let closure = ManuallyDrop::take(&mut (*block).closure);
+        run::<I, Y, R, F>(block.cast(), closure, input)
+    }
+}
+
+/// The life of a coroutine, on its own stack.
+///
+/// # Safety
+/// `header` is that of the coroutine, which starts now; `closure` is its own; `input` is the argument with which it was continued.
+#[inline(always)]
+pub(super) unsafe fn run<I: 'static, Y: 'static, R: 'static, F>(
+    header: *const Header,
+    closure: F,
+    input: usize,
+) -> !
+where
+    F: FnOnce(&Suspender<I, Y, R>, I) -> R,
+{
+    // SAFETY: by invariant 3 `input` points to the input, since an unstarted coroutine is never asked to unwind.
+    unsafe {
         let input = ptr::with_exposed_provenance::<I>(input).read();
         let mut outcome = ManuallyDrop::new(unwind::catch(move || {
             closure(&Suspender::new(header), input)
         }));
         (*header).message.set((&raw mut outcome).cast());
-        (*header).state.set((*header).state.get() & ORPHAN | DEAD);
+        (*header)
+            .state
+            .set((*header).state.get() & (ORPHAN | SHARED) | DEAD);
         raw::switch_final((*header).peer.get(), header.expose_provenance() + 1)
     }
 }
@@ -154,12 +178,23 @@ unsafe fn destroy<S, F>(header: *const Header) {
     }
 }
 
-impl Header {
-    /// Whether the caller stands on this coroutine's stack.
-    pub(super) fn is_current_stack(&self) -> bool {
-        let marker = 0u8;
-        (self.limit..ptr::from_ref(self).addr()).contains(&(&raw const marker).addr())
-    }
+/// Whether the caller stands on this coroutine's stack.
+///
+/// # Safety
+/// The header is alive.
+pub(super) unsafe fn is_current_stack(header: *const Header) -> bool {
+    let marker = 0u8;
+    // SAFETY: promised by the caller.
+    let (limit, end) = unsafe {
+        let shared = (*header).state.get() & SHARED != 0;
+        let end = if shared {
+            shared::top(header)
+        } else {
+            header.addr()
+        };
+        ((*header).limit, end)
+    };
+    (limit..end).contains(&(&raw const marker).addr())
 }
 
 /// Continues a coroutine; returns the argument of the switch out of the one that answers, which is another one after a transfer.
@@ -177,7 +212,8 @@ pub(super) unsafe fn enter(header: *const Header, argument: usize) -> usize {
     }
 }
 
-/// Gives up the last handle: unwinds a suspended coroutine, then frees its stack; an active one is left to whoever receives its answer.
+/// Gives up the last handle: unwinds a suspended coroutine, then frees its stack; an active one is left to whoever receives its answer, and
+/// one whose shared stack is in use to whoever leaves that.
 ///
 /// # Safety
 /// No handle to the coroutine is left, and `R` is its return type.
@@ -190,7 +226,10 @@ pub(super) unsafe fn release<R>(header: *const Header) {
         } else if state & (UNSTARTED | DEAD) != 0 {
             ((*header).destroy)(header);
         } else if unwind::POSSIBLE && state & PANICKING == 0 {
-            (*header).state.set(ACTIVE | UNWINDING);
+            if state & SHARED != 0 && shared::occupy(header).is_err() {
+                return shared::condemn(header);
+            }
+            (*header).state.set(state & SHARED | ACTIVE | UNWINDING);
             let answer = enter(header, 0);
             debug_assert_eq!(
                 answer,

@@ -3,6 +3,8 @@
 mod block;
 mod error;
 mod running;
+#[cfg_attr(not(feature = "alloc"), path = "unshared.rs")]
+mod shared;
 mod suspender;
 mod unwind;
 
@@ -11,11 +13,13 @@ use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ptr;
 
-use block::{ACTIVE, DEAD, Header, Slot};
+use block::{ACTIVE, DEAD, Header, SHARED, Slot};
 
 pub use error::{ResumeError, Status};
 #[cfg(feature = "std")]
 pub use running::{CoroutineId, running};
+#[cfg(feature = "alloc")]
+pub use shared::SharedStack;
 pub use suspender::Suspender;
 #[cfg(feature = "std")]
 pub use unwind::ForcedUnwind;
@@ -144,27 +148,67 @@ impl<Input, Yield, Return> Coroutine<Input, Yield, Return> {
     /// Runs the coroutine until it suspends itself or ends.
     ///
     /// # Errors
-    /// Gives the input back if the coroutine is dead, or active because this is called from inside it.
+    /// Gives the input back if the coroutine is dead, or active because this is called from inside it; and, on a
+    /// `SharedStack`, if another coroutine of that stack is active, or there is no memory to move one off it.
     ///
     /// # Panics
     /// With the coroutine's own panic, if that ended it.
     #[inline(always)]
     pub fn resume(&self, input: Input) -> Result<Resumed<Yield, Return>, ResumeError<Input>> {
-        let header = self.header;
-        // SAFETY: the header lives as long as the handle. The coroutine is not active and not dead, and the argument is the address
-        // of the input, which stays in this frame. The answer is read before anything else runs.
+        // SAFETY: the header lives as long as the handle. The coroutine is not active and not dead, and has a stack of its own.
         unsafe {
+            if (*self.header).state.get() & (ACTIVE | DEAD | SHARED) != 0 {
+                return self.resume_unusual(input);
+            }
+            Ok(self.go_on(ACTIVE, input))
+        }
+    }
+
+    /// [`resume`](Self::resume) for a coroutine on a shared stack, or one that cannot be resumed.
+    #[cold]
+    #[inline(never)]
+    fn resume_unusual(&self, input: Input) -> Result<Resumed<Yield, Return>, ResumeError<Input>> {
+        let header = self.header;
+        // SAFETY: the header lives as long as the handle, and when it comes to that the coroutine is not active and not dead,
+        // and its frames are in place.
+        unsafe {
+            if (*header).state.get() & SHARED != 0 {
+                shared::drain(header);
+            }
+            // Looked at after that, since a destructor may have resumed this very coroutine.
             if (*header).state.get() & (ACTIVE | DEAD) != 0 {
                 return Err(ResumeError::new(input, self.status()));
             }
+            if let Err(refusal) = shared::occupy(header) {
+                return Err(ResumeError::refused(input, refusal));
+            }
+            let answer = {
+                let _visit = shared::Visit::new(header);
+                self.go_on(ACTIVE | SHARED, input)
+            };
+            shared::drain(header);
+            Ok(answer)
+        }
+    }
+
+    /// Continues the coroutine, in `state`.
+    ///
+    /// # Safety
+    /// It is not active and not dead, and its frames are in place.
+    #[inline(always)]
+    unsafe fn go_on(&self, state: u32, input: Input) -> Resumed<Yield, Return> {
+        let header = self.header;
+        // SAFETY: the header lives as long as the handle. The argument is the address of the input, which stays in this frame. The
+        // answer is read before anything else runs.
+        unsafe {
             let mut input = ManuallyDrop::new(input);
-            (*header).state.set(ACTIVE);
+            (*header).state.set(state);
             let answer = block::enter(header, (&raw mut input).expose_provenance());
             if answer & 1 == 0 {
                 let slot = ptr::with_exposed_provenance::<Slot<Yield>>(answer);
-                Ok(Resumed::Yield(slot.read().0))
+                Resumed::Yield(slot.read().0)
             } else {
-                Ok(block::settle(answer))
+                block::settle(answer)
             }
         }
     }
@@ -174,11 +218,16 @@ impl<Input, Yield, Return> Coroutine<Input, Yield, Return> {
     /// Whether an active one is [`Running`](Status::Running) or [`Normal`](Status::Normal) is told by the stack that the caller stands on.
     pub fn status(&self) -> Status {
         // SAFETY: the header lives as long as the handle.
-        let header = unsafe { &*self.header };
-        match header.state.get() {
+        let (state, on_its_stack) = unsafe {
+            (
+                (*self.header).state.get(),
+                block::is_current_stack(self.header),
+            )
+        };
+        match state {
             state if state & DEAD != 0 => Status::Dead,
             state if state & ACTIVE == 0 => Status::Suspended,
-            _ if header.is_current_stack() => Status::Running,
+            _ if on_its_stack => Status::Running,
             _ => Status::Normal,
         }
     }
@@ -188,6 +237,14 @@ impl<Input, Yield, Return> Coroutine<Input, Yield, Return> {
     pub fn id(&self) -> CoroutineId {
         // SAFETY: the header lives as long as the handle.
         unsafe { (*self.header).id }
+    }
+
+    #[cfg(feature = "alloc")]
+    fn from_header(header: *const Header) -> Self {
+        Coroutine {
+            header,
+            types: PhantomData,
+        }
     }
 
     fn header(&self) -> *const Header {

@@ -4,8 +4,8 @@ use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ptr;
 
-use super::block::{ACTIVE, DEAD, Header, ORPHAN, PANICKING, SUSPENDED, Slot, UNWINDING};
-use super::{Coroutine, ResumeError, running, unwind};
+use super::block::{ACTIVE, DEAD, Header, ORPHAN, PANICKING, SHARED, SUSPENDED, Slot, UNWINDING};
+use super::{Coroutine, ResumeError, running, shared, unwind};
 use crate::raw;
 
 /// Lets the code of a coroutine suspend it. The closure given to [`Coroutine::with_stack`] gets a reference to one.
@@ -61,7 +61,7 @@ where
     /// Returns the input of whoever resumes this coroutine later, or transfers to it.
     ///
     /// # Errors
-    /// Gives the input back if `other` is dead or active; this coroutine then just goes on.
+    /// Gives the input back if `other` is dead or active, or shares a stack that is in use; this coroutine then just goes on.
     ///
     /// # Panics
     /// As [`suspend`](Self::suspend).
@@ -85,13 +85,22 @@ where
         // SAFETY: as in `suspend`; `next` is suspended and of the same types, so it may answer to this one's resumer, and the
         // input stays in this frame until it has been read there.
         unsafe {
+            let shared = (*next).state.get() & SHARED;
+            if shared != 0 {
+                shared::drain(next);
+            }
             if (*next).state.get() & (ACTIVE | DEAD) != 0 {
                 return Err(ResumeError::new(input, other.status()));
+            }
+            if shared != 0
+                && let Err(refusal) = shared::occupy(next)
+            {
+                return Err(ResumeError::refused(input, refusal));
             }
             let state = leave(header);
             let mut input = ManuallyDrop::new(input);
             (*header).state.set(state);
-            (*next).state.set(ACTIVE);
+            (*next).state.set(shared | ACTIVE);
             running::swap((*next).id);
             let target = (*next).peer.replace((*header).peer.get());
             let input = raw::switch(
@@ -130,7 +139,7 @@ fn leave_oddly(state: u32) -> u32 {
         unwind::start();
     }
     let panicking = if unwind::panicking() { PANICKING } else { 0 };
-    state & ORPHAN | panicking
+    state & (ORPHAN | SHARED) | panicking
 }
 
 /// # Safety
