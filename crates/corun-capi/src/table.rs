@@ -137,6 +137,11 @@ unsafe impl<T: Object> Send for Visit<T> {}
 // SAFETY: as above.
 unsafe impl<T: Object> Sync for Visit<T> {}
 
+/// Objects that are a counted pointer lie in the slot itself, others in a box.
+const fn lies_in_slot<T>() -> bool {
+    size_of::<T>() <= size_of::<AtomicPtr<()>>() && align_of::<T>() <= align_of::<AtomicPtr<()>>()
+}
+
 /// Makes a handle with one owner.
 ///
 /// # Errors
@@ -148,8 +153,13 @@ pub(crate) fn insert<T: Object, H>(object: T) -> Outcome<*mut H> {
             "there are too many handles",
         ));
     };
-    let object = Box::into_raw(Box::new(object));
-    slot.object.store(object.cast(), Ordering::Relaxed);
+    if const { lies_in_slot::<T>() } {
+        // SAFETY: it fits. The slot is this call's until its state is stored, and who comes then only reads.
+        unsafe { slot.object.as_ptr().cast::<T>().write(object) };
+    } else {
+        let object = Box::into_raw(Box::new(object));
+        slot.object.store(object.cast(), Ordering::Relaxed);
+    }
     let generation = slot.state.load(Ordering::Relaxed) / GENERATION;
     let state = (generation * GENERATION) | ((T::KIND as u64) << KIND_SHIFT) | OWNER;
     // Pairs with the acquire in `visit`, should the handle come there by a way that orders nothing.
@@ -233,8 +243,13 @@ impl<T: Object> Deref for Visit<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
+        let place: *mut T = if const { lies_in_slot::<T>() } {
+            self.slot.object.as_ptr().cast()
+        } else {
+            self.slot.object.load(Ordering::Relaxed).cast()
+        };
         // SAFETY: `insert` has put it there, and it stays while there is an owner or visitor.
-        unsafe { &*self.slot.object.load(Ordering::Relaxed).cast() }
+        unsafe { &*place.cast_const() }
     }
 }
 
@@ -255,8 +270,13 @@ impl<T: Object> Visit<T> {
     fn end(&mut self, state: u64) {
         // Pairs with the releases of the others.
         fence(Ordering::Acquire);
-        // SAFETY: `insert` has made it by `Box::into_raw`; nobody can come in any more, and this was the last to leave.
-        drop(unsafe { Box::<T>::from_raw(self.slot.object.load(Ordering::Relaxed).cast()) });
+        if const { lies_in_slot::<T>() } {
+            // SAFETY: `insert` has put it there; nobody can come in any more, and this was the last to leave.
+            unsafe { self.slot.object.as_ptr().cast::<T>().drop_in_place() };
+        } else {
+            // SAFETY: as above, and made by `Box::into_raw`.
+            drop(unsafe { Box::<T>::from_raw(self.slot.object.load(Ordering::Relaxed).cast()) });
+        }
         let generation = state / GENERATION;
         if generation < LAST_GENERATION {
             self.slot
