@@ -10,7 +10,7 @@ use corun::future::Rejected;
 use crate::call::{Patience, call, required, write};
 use crate::cell::Slot;
 use crate::failure::{Failure, Outcome};
-use crate::future::{Eventual, Pledge, corun_future, corun_promise, told, visit};
+use crate::future::{Eventual, corun_future, corun_promise, ends, told, visit};
 use crate::promised::{self, Keeper, Promised, Refusal, Value, Why};
 use crate::status::Status;
 use crate::table;
@@ -51,11 +51,10 @@ pub unsafe extern "C" fn corun_future_then(
         required(next)?;
         let eventual = visit(future)?;
         let function = function.ok_or_else(|| Failure::invalid("the function is NULL"))?;
-        let (keeper, promised) = promised::pair();
-        let pledge: *mut corun_promise = table::insert(Pledge::new(keeper, destructor))?;
+        let (pledge, made) = ends(destructor)?;
         let (data, pledge) = (Data(data), Data(pledge.cast()));
         // SAFETY: not NULL, and the caller's.
-        unsafe { give(promised, next)? };
+        unsafe { write(next, made)? };
         eventual.future().on_complete(move |outcome| {
             let (status, value, code) = told(outcome);
             // SAFETY: the user has handed it over to be called so.

@@ -1,28 +1,30 @@
 //! `event_loop.h`: events that call back.
 //!
-//! Each has a coroutine of its own, which waits and calls. Its waits are Rust's, and are left by unwinding when the event is deregistered; the callback is
-//! C's, and is told by return codes as any task is.
+//! Each is a task, whose function waits and calls back. So a callback may do what any task may, and deregistering is to cancel the task and to wait
+//! for its end: the waits of the function itself are Rust's and are left by unwinding, which it catches; the callback is told by return codes.
 
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::pin::pin;
-use std::sync::OnceLock;
+use std::ptr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Instant;
 
 use corun::io::Descriptor;
 use corun::signal::{SignalKind, Signals};
-use corun::{CoroutineId, JoinHandle};
 
 use crate::call::{Patience, call, duration, required, sized, write, write_if};
-use crate::cell::Slot;
 use crate::failure::{Failure, Outcome};
+use crate::future;
+use crate::own;
 use crate::runtime::{self, corun_runtime};
-use crate::status::Status;
-use crate::table::{self, Kind, Object};
-use crate::value::{Data, Pointer};
+use crate::status::{self, Status};
+use crate::table::{self, Kind, Object, Visit};
+use crate::task::{self, Launch, Task};
+use crate::value::{Call, Owned, Pointer};
 
 /// `corun_event`.
 #[repr(C)]
@@ -64,10 +66,10 @@ pub type EventCallback =
     Option<unsafe extern "C-unwind" fn(event: *mut corun_event, events: u32, data: Pointer)>;
 
 struct Event {
-    coroutine: OnceLock<CoroutineId>,
-    join: Slot<JoinHandle<()>>,
+    /// What calls back: a task like any other, pinned.
+    task: Arc<Task>,
     stopped: AtomicBool,
-    /// Its coroutine runs only while a host drives it.
+    /// Its task runs only while a host drives it.
     hosted: bool,
 }
 
@@ -139,9 +141,9 @@ impl Source {
 }
 
 fn check_descriptor(descriptor: i32, events: u32) -> Outcome {
-    if events & !DESCRIPTOR != 0 || events & (READ | WRITE) == 0 {
+    if events & !DESCRIPTOR != 0 || events == 0 {
         return Err(Failure::invalid(format!(
-            "{events:#x} are no events to wait for: READ, WRITE or both, with ERROR or without, or TIMER, or SIGNAL"
+            "{events:#x} are no events to wait for: any of READ, WRITE and ERROR, or TIMER, or SIGNAL"
         )));
     }
     // SAFETY: asks for the flags of a descriptor, whatever the number.
@@ -156,6 +158,9 @@ fn ready(descriptor: i32, events: u32, patience: Patience) -> Outcome<u32> {
     let now = ask(descriptor, events)?;
     if now != 0 {
         return Ok(now);
+    }
+    if events == ERROR {
+        return broken(descriptor, patience);
     }
     // SAFETY: it stays open, says the header; and if not, waiting for it is an error, or for something else.
     let borrowed = unsafe { BorrowedFd::borrow_raw(descriptor) };
@@ -178,6 +183,35 @@ fn ready(descriptor: i32, events: u32, patience: Patience) -> Outcome<u32> {
         0 => Ok(events & (READ | WRITE)),
         now => Ok(now),
     }
+}
+
+/// Waits until there is an error, or the other side is gone, whatever there is to read and write meanwhile.
+///
+/// What waits for readiness would be woken by all of that, and a plain thread would go round in circles. An epoll instance that is asked for no event of the
+/// descriptor is readable when, and only when, there is one of those that nobody has to ask for.
+fn broken(descriptor: i32, patience: Patience) -> Outcome<u32> {
+    // SAFETY: makes a descriptor, which is nobody else's.
+    let made = unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) };
+    if made < 0 {
+        return Err(io::Error::last_os_error().into());
+    }
+    // SAFETY: just made.
+    let watch = unsafe { OwnedFd::from_raw_fd(made) };
+    let mut nothing = libc::epoll_event { events: 0, u64: 0 };
+    // SAFETY: both are descriptors, and the event is there to be read.
+    let added = unsafe {
+        libc::epoll_ctl(
+            watch.as_raw_fd(),
+            libc::EPOLL_CTL_ADD,
+            descriptor,
+            &raw mut nothing,
+        )
+    };
+    if added < 0 {
+        return Err(io::Error::last_os_error().into());
+    }
+    patience.within(|| Descriptor::new(watch).readable())??;
+    Ok(ERROR)
 }
 
 /// What it is ready for now.
@@ -236,48 +270,86 @@ pub unsafe extern "C" fn corun_event_register(
         let Some(request) = (unsafe { sized(request)? }) else {
             return Err(Failure::invalid("there is no request"));
         };
-        let runtime = runtime::meant(request.runtime)?;
+        let mut launch = Launch::plain(Call::new(Some(attend))?, ptr::null_mut());
+        launch.runtime = runtime::meant(request.runtime)?;
+        launch.name = Some("event".into());
+        launch.flags = task::PINNED;
         let hosted = runtime::is_hosted(request.runtime)?;
-        let mut source = Source::new(&request)?;
+        let source = Source::new(&request)?;
+        let (task, keeper) = launch.task();
         let handle: *mut corun_event = table::insert(Event {
-            coroutine: OnceLock::new(),
-            join: Slot::new(None),
+            task: Arc::clone(&task),
             stopped: AtomicBool::new(false),
             hosted,
         })?;
-        let seen = table::visit::<Event, _>(handle)?;
-        let (data, number, once) = (Data(data), Data(handle.cast()), request.events & ONCE != 0);
-        let body = move || {
-            let mut first = true;
-            while let Some(events) = source.wait(first) {
-                first = false;
-                if seen.stopped.load(Ordering::SeqCst) {
-                    break;
-                }
-                let _ = seen.coroutine.set(corun::current().id());
-                // SAFETY: the user has handed it over to be called so.
-                unsafe { callback(number.get().cast(), events, data.get()) };
-                if once || seen.stopped.load(Ordering::SeqCst) {
-                    break;
-                }
-            }
-        };
-        let builder = corun::Builder::new().name("event".into());
-        let spawned = match &runtime {
-            Some(runtime) => builder.spawn_on(runtime, body),
-            None => builder.spawn(body),
-        };
-        let own = table::visit::<Event, _>(handle)?;
-        match spawned {
-            Ok(join) => drop(own.join.replace(join)),
-            Err(error) => {
-                let _ = table::release::<Event, _>(handle);
-                return Err(error.into());
-            }
+        let attendant = Box::new(Attendant {
+            source,
+            event: table::visit(handle)?,
+            handle,
+            callback,
+            data,
+            once: request.events & ONCE != 0,
+        });
+        launch.argument = Owned::new(Box::into_raw(attendant).cast(), Some(dismiss));
+        if let Err(failure) = task.begin(launch, keeper) {
+            let _ = table::release::<Event, _>(handle);
+            return Err(failure);
         }
         // SAFETY: not NULL, and the caller's.
         unsafe { write(event, handle) }
     })
+}
+
+/// The argument of an event's task.
+struct Attendant {
+    source: Source,
+    event: Visit<Event>,
+    handle: *mut corun_event,
+    callback: unsafe extern "C-unwind" fn(*mut corun_event, u32, Pointer),
+    data: Pointer,
+    once: bool,
+}
+
+/// The function of an event's task.
+unsafe extern "C-unwind" fn attend(attendant: Pointer) -> Pointer {
+    // SAFETY: made by `corun_event_register`, and the task's alone. Dropped here: whoever waits for the task's end finds all of it gone.
+    let mut this = unsafe { Box::<Attendant>::from_raw(attendant.cast()) };
+    let mut first = true;
+    loop {
+        let mut happened = None;
+        // The unwinding of a wait that was cancelled ends in `call`, as in a task that is C's.
+        let status = call(|| {
+            happened = this.source.wait(first);
+            Ok(())
+        });
+        let (status::OK, Some(events)) = (status, happened) else {
+            break;
+        };
+        first = false;
+        if this.is_stopped() {
+            break;
+        }
+        // SAFETY: the user has handed it over to be called so.
+        unsafe { (this.callback)(this.handle, events, this.data) };
+        if this.once || this.is_stopped() {
+            break;
+        }
+    }
+    // Deregistered, it counts as cancelled, whether that or the event was first.
+    let _ = own::check();
+    ptr::null_mut()
+}
+
+/// The argument's destructor, for a task that never ran.
+unsafe extern "C-unwind" fn dismiss(attendant: Pointer) {
+    // SAFETY: as in `attend`, which was not called.
+    drop(unsafe { Box::<Attendant>::from_raw(attendant.cast()) });
+}
+
+impl Attendant {
+    fn is_stopped(&self) -> bool {
+        self.event.stopped.load(Ordering::SeqCst)
+    }
 }
 
 /// Ends an event.
@@ -286,28 +358,17 @@ pub extern "C" fn corun_event_deregister(event: *mut corun_event) -> Status {
     call(|| {
         let released = table::release::<Event, _>(event)?;
         released.stopped.store(true, Ordering::SeqCst);
-        let me = corun::current().id();
-        if released.coroutine.get() == Some(&me) {
-            // The callback itself: its coroutine ends when it returns. What it still waits for is not cut short.
+        if released.task.is_current() {
+            // The callback itself: its task ends when it returns. What it still waits for is not cut short.
             return Ok(());
         }
-        let join = released.join.take();
-        if let Some(join) = join {
-            join.cancel();
-            if !released.hosted
-                || corun::current().state() == corun::State::Running && in_coroutine()
-            {
-                // Whatever came of it: it has ended. Who deregisters counts on that.
-                let _ = corun::shield(|| join.join());
-            }
+        released.task.cancel();
+        if !released.hosted || own::current().is_some() {
+            // Whatever came of it: it has ended. Who deregisters counts on that.
+            let _ = corun::shield(|| future::settled(&released.task.future, Patience::Endless));
         }
         Ok(())
     })
-}
-
-/// Is the caller a coroutine, and no plain thread?
-fn in_coroutine() -> bool {
-    crate::own::current().is_some()
 }
 
 /// Waits for a descriptor.

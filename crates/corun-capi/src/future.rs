@@ -1,8 +1,10 @@
 //! `future.h`: promises and futures. What is made of several futures is in `combine.rs`.
 
 use std::ffi::c_char;
+use std::mem::{self, ManuallyDrop};
 use std::ptr;
 use std::sync::Arc;
+use std::thread;
 
 use corun::future::{Rejected, State};
 
@@ -12,7 +14,7 @@ use crate::failure::{Failure, Outcome};
 use crate::own;
 use crate::promised::{self, Keeper, Promised, Refusal, Seen, Value, Why};
 use crate::status::{self, Status};
-use crate::table::{self, Kind, Object, Visit};
+use crate::table::{self, Counts, Kind, Object, Visit};
 use crate::task::Task;
 use crate::value::{Destructor, Pointer};
 
@@ -37,36 +39,119 @@ pub type FutureCallback =
 /// `corun_future_state_t`.
 pub const STATES: [&str; 4] = ["PENDING", "RESOLVED", "REJECTED", "CANCELLED"];
 
-/// What the handle of a future refers to.
-pub(crate) struct Eventual {
-    future: Promised,
-    /// The task whose result it is, to be cancelled with it.
-    task: Option<Arc<Task>>,
+/// What the handle of a future refers to: a future, or the task whose result it is, to be cancelled with it. One word, so that it lies in its slot.
+pub(crate) union Eventual {
+    future: ManuallyDrop<Promised>,
+    /// The address of a task, from an `Arc`, and 1.
+    task: *const Task,
 }
+
+const OF_TASK: usize = 1;
+const _: () = assert!(size_of::<Eventual>() == 8 && size_of::<Promised>() == 8);
+const _: () = assert!(align_of::<Task>() > OF_TASK);
+
+// SAFETY: it is a `Promised` or an `Arc<Task>`, which both are.
+unsafe impl Send for Eventual {}
+// SAFETY: as above.
+unsafe impl Sync for Eventual {}
 
 impl Object for Eventual {
     const KIND: Kind = Kind::Future;
     const NAME: &'static str = "future";
+    const COUNTS: Counts = Counts::MOST;
 }
 
 impl Eventual {
     pub(crate) fn new(future: Promised) -> Eventual {
-        Eventual { future, task: None }
+        let future = ManuallyDrop::new(future);
+        Eventual { future }
     }
 
     pub(crate) fn of_task(task: Arc<Task>) -> Eventual {
-        Eventual {
-            future: task.future.clone(),
-            task: Some(task),
-        }
+        let task = Arc::into_raw(task).map_addr(|address| address | OF_TASK);
+        Eventual { task }
+    }
+
+    /// The address in it, if it is a task's.
+    fn tagged(&self) -> Option<*const Task> {
+        // SAFETY: both are a pointer; that of a future is one to a block with words in it, and so even.
+        let task = unsafe { self.task };
+        (task.addr() & OF_TASK != 0).then(|| task.map_addr(|address| address & !OF_TASK))
+    }
+
+    fn task(&self) -> Option<&Task> {
+        // SAFETY: the reference of the `Arc` keeps it.
+        self.tagged().map(|task| unsafe { &*task })
     }
 
     pub(crate) fn future(&self) -> &Promised {
-        &self.future
+        match self.task() {
+            Some(task) => &task.future,
+            // SAFETY: so it is no task.
+            None => unsafe { &self.future },
+        }
     }
 }
 
-/// What the handle of a promise refers to.
+impl Drop for Eventual {
+    fn drop(&mut self) {
+        match self.tagged() {
+            // SAFETY: made by `Arc::into_raw`.
+            Some(task) => drop(unsafe { Arc::from_raw(task) }),
+            // SAFETY: it is no task, and dropped once.
+            None => unsafe { ManuallyDrop::drop(&mut self.future) },
+        }
+    }
+}
+
+/// A promise without a destructor, which shares the slot of its future. In place of the promise itself, which was forgotten: both are the address of
+/// one block.
+struct Pledged(ManuallyDrop<Promised>);
+
+impl Object for Pledged {
+    const KIND: Kind = Kind::Pledged;
+    const SLOT: Kind = Kind::Future;
+    const NAME: &'static str = "promise";
+    const COUNTS: Counts = Counts::FEW;
+}
+
+impl Pledged {
+    /// The promise.
+    ///
+    /// # Safety
+    /// As `Promise::of_shared`: only one is dropped, and none used after that.
+    unsafe fn keeper(&self) -> ManuallyDrop<Keeper> {
+        // SAFETY: by the contract; the promise was forgotten by `ends`.
+        ManuallyDrop::new(unsafe { Keeper::of_shared(&self.0) })
+    }
+}
+
+/// Has a call repeated while seven others are inside of a promise, where nobody stays.
+fn patiently<T>(mut enter: impl FnMut() -> Outcome<T>) -> Outcome<T> {
+    loop {
+        match enter() {
+            Err(failure) if failure.status() == status::ERR_NOMEM => thread::yield_now(),
+            entered => return entered,
+        }
+    }
+}
+
+/// Makes a promise and its future, with their handles.
+pub(crate) fn ends(destructor: Destructor) -> Outcome<(*mut corun_promise, *mut corun_future)> {
+    let (keeper, promised) = promised::pair();
+    if destructor.is_some() {
+        let promise = table::insert(Pledge::new(keeper, destructor))?;
+        let future = table::insert(Eventual::new(promised)).inspect_err(|_| {
+            let _ = table::release::<Pledge, corun_promise>(promise);
+        })?;
+        return Ok((promise, future));
+    }
+    let (future, promise) = table::insert_both::<Eventual, Pledged, _, _>(Eventual::new(promised))?;
+    mem::forget(keeper);
+    Ok((promise, future))
+}
+
+/// What the handle of a promise with a destructor refers to.
 pub(crate) struct Pledge {
     keeper: Slot<Keeper>,
     destructor: Destructor,
@@ -117,9 +202,7 @@ pub unsafe extern "C" fn corun_promise_create(
     call(|| {
         required(promise)?;
         required(future)?;
-        let (keeper, promised) = promised::pair();
-        let pledge = table::insert(Pledge::new(keeper, destructor))?;
-        let eventual = table::insert(Eventual::new(promised))?;
+        let (pledge, eventual) = ends(destructor)?;
         // SAFETY: not NULL, and the caller's.
         unsafe {
             write(promise, pledge)?;
@@ -130,6 +213,13 @@ pub unsafe extern "C" fn corun_promise_create(
 
 /// Takes the promise out of a handle, which is released.
 fn redeem(promise: *mut corun_promise) -> Outcome<(Keeper, Destructor)> {
+    if table::looks_like::<Pledged, _>(promise) {
+        let pledged = patiently(|| table::release::<Pledged, _>(promise))?;
+        pledged.alone();
+        // SAFETY: nobody else is inside, and nobody comes any more.
+        let keeper = unsafe { pledged.keeper() };
+        return Ok((ManuallyDrop::into_inner(keeper), None));
+    }
     let pledge = table::release::<Pledge, _>(promise)?;
     let keeper = pledge.keeper.take();
     let keeper = keeper.ok_or_else(|| Failure::state("the promise was kept before"))?;
@@ -181,10 +271,16 @@ pub unsafe extern "C" fn corun_promise_is_wanted(
     wanted: *mut i32,
 ) -> Status {
     call(|| {
-        let pledge = table::visit::<Pledge, _>(promise)?;
-        let is_wanted = pledge
-            .keeper
-            .look(|keeper| keeper.is_some_and(Keeper::is_wanted));
+        let is_wanted = if table::looks_like::<Pledged, _>(promise) {
+            let pledged = patiently(|| table::visit::<Pledged, _>(promise))?;
+            // SAFETY: it is not dropped, and whoever takes it waits until this visit is over.
+            unsafe { pledged.keeper() }.is_wanted()
+        } else {
+            let pledge = table::visit::<Pledge, _>(promise)?;
+            pledge
+                .keeper
+                .look(|keeper| keeper.is_some_and(Keeper::is_wanted))
+        };
         // SAFETY: checked for NULL, and the caller's.
         unsafe { write(wanted, i32::from(is_wanted)) }
     })
@@ -215,7 +311,7 @@ pub unsafe extern "C" fn corun_future_await_timeout(
 ) -> Status {
     call(|| {
         let eventual = visit(future)?;
-        let outcome = settled(&eventual.future, Patience::of(timeout));
+        let outcome = settled(eventual.future(), Patience::of(timeout));
         let outcome = outcome.map_err(|_| Failure::ordinary(status::ERR_TIMEDOUT))?;
         let seen = promised::seen(outcome)?;
         // SAFETY: NULL, or the caller's.
@@ -235,7 +331,7 @@ pub unsafe extern "C" fn corun_future_poll(
 ) -> Status {
     call(|| {
         let eventual = visit(future)?;
-        let seen = promised::seen(settled(&eventual.future, Patience::None)?)?;
+        let seen = promised::seen(settled(eventual.future(), Patience::None)?)?;
         // SAFETY: NULL, or the caller's.
         unsafe { write_if(value, seen) };
         Ok(())
@@ -254,7 +350,7 @@ pub unsafe extern "C" fn corun_future_take(
     call(|| {
         required(value)?;
         let eventual = visit(future)?;
-        let taken = match settled(&eventual.future, Patience::Endless)? {
+        let taken = match settled(eventual.future(), Patience::Endless)? {
             Ok(value) => value.take()?,
             Err(rejected) => return Err(promised::failure(rejected)),
         };
@@ -271,7 +367,7 @@ pub unsafe extern "C" fn corun_future_take(
 pub unsafe extern "C" fn corun_future_state(future: *mut corun_future, state: *mut i32) -> Status {
     call(|| {
         let eventual = visit(future)?;
-        let now = match (eventual.future.state(), eventual.future.get()) {
+        let now = match (eventual.future().state(), eventual.future().get()) {
             (State::Pending, None) => 0,
             (_, Some(Err(rejected))) => match promised::rejection(rejected) {
                 status::ERR_CANCELLED => 3,
@@ -297,7 +393,7 @@ pub unsafe extern "C" fn corun_future_error(
     call(|| {
         let eventual = visit(future)?;
         // SAFETY: the contract of this function.
-        unsafe { error(&eventual.future, code, message) }
+        unsafe { error(eventual.future(), code, message) }
     })
 }
 
@@ -329,10 +425,10 @@ pub(crate) unsafe fn error(
 pub extern "C" fn corun_future_cancel(future: *mut corun_future) -> Status {
     call(|| {
         let eventual = visit(future)?;
-        match &eventual.task {
+        match eventual.task() {
             Some(task) => task.cancel(),
             None => {
-                eventual.future.cancel();
+                eventual.future().cancel();
             }
         }
         Ok(())
@@ -367,7 +463,7 @@ pub extern "C" fn corun_future_on_complete(
         let eventual = visit(future)?;
         let callback = callback.ok_or_else(|| Failure::invalid("the callback is NULL"))?;
         let data = crate::value::Data(data);
-        eventual.future.on_complete(move |outcome| {
+        eventual.future().on_complete(move |outcome| {
             let (status, value, code) = told(outcome);
             // SAFETY: the user has handed it over to be called so.
             unsafe { callback(data.get(), status, value, code) };
@@ -386,4 +482,71 @@ pub extern "C" fn corun_future_retain(future: *mut corun_future) -> Status {
 #[unsafe(no_mangle)]
 pub extern "C" fn corun_future_release(future: *mut corun_future) -> Status {
     call(|| table::release::<Eventual, _>(future).map(drop))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::alloc::{GlobalAlloc, Layout, System};
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// Counts what the thread asks for.
+    struct Counting;
+
+    thread_local!(static ASKED_FOR: Cell<usize> = const { Cell::new(0) });
+
+    // SAFETY: the system's allocator does all the work.
+    unsafe impl GlobalAlloc for Counting {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            ASKED_FOR.set(ASKED_FOR.get() + layout.size());
+            // SAFETY: the same contract.
+            unsafe { System.alloc(layout) }
+        }
+
+        unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+            // SAFETY: the same contract.
+            unsafe { System.dealloc(pointer, layout) };
+        }
+    }
+
+    #[global_allocator]
+    static COUNTING: Counting = Counting;
+
+    fn memory_of(destructor: Destructor) -> usize {
+        const MANY: usize = 3_000;
+        let mut ends = Vec::with_capacity(MANY);
+        // So many slots are there already, and are taken again.
+        for round in 0..2 {
+            let before = ASKED_FOR.get();
+            for _ in 0..MANY {
+                let (mut promise, mut future) = (ptr::null_mut(), ptr::null_mut());
+                // SAFETY: both places are there.
+                let status =
+                    unsafe { corun_promise_create(destructor, &raw mut promise, &raw mut future) };
+                assert_eq!(status, status::OK);
+                ends.push((promise, future));
+            }
+            let asked_for = ASKED_FOR.get() - before;
+            for (promise, future) in ends.drain(..) {
+                assert_eq!(corun_promise_release(promise), status::OK);
+                assert_eq!(corun_future_release(future), status::OK);
+            }
+            if round == 1 {
+                let slots = if destructor.is_some() { 2 } else { 1 };
+                // What is less than a byte for each are lists of free slots that grow.
+                return asked_for / MANY + slots * size_of::<crate::slots::Slot>();
+            }
+        }
+        unreachable!("two rounds")
+    }
+
+    #[test]
+    fn a_future_with_its_promise_and_both_handles_takes_128_bytes() {
+        // The block of 112, and one slot for both handles.
+        assert_eq!(memory_of(None), 128);
+        unsafe extern "C-unwind" fn free(_: Pointer) {}
+        // The promise has a slot of its own, and a box.
+        assert_eq!(memory_of(Some(free)), 112 + 2 * 16 + 24);
+    }
 }

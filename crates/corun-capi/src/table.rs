@@ -10,15 +10,19 @@
 //!   (*owners*), and how many calls are inside (*visitors*). A visitor comes in by a compare-and-swap that finds its own generation and kind, and
 //!   at least one owner; so nobody comes in once the last owner has gone.
 //! - Whoever makes both counts zero, visitor or owner, is the only one who does: it drops the object, and puts the slot back with the next generation.
+//! - A future and its promise share a slot, each with bits of its own in both counts. Who makes both of an end zero ends that end; who makes
+//!   all zero puts the slot back. An end may find the slot another's when it drops its object, whose word it has read before.
 //! - A slot whose generations are used up is not put back: a handle never comes to life again. That loses 16 bytes in a million uses.
 //! - The bits of a handle are no canonical address, so that whoever dereferences it is stopped at once.
 //!
 //! Tests: below, and `tests/handles.rs`.
 
 use std::marker::PhantomData;
+use std::mem;
 use std::ops::Deref;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
+use std::thread;
 
 use crate::failure::{Failure, Outcome};
 use crate::slots::{self, Slot};
@@ -41,13 +45,19 @@ pub(crate) enum Kind {
     Schedule,
     EventLoop,
     Event,
+    /// A promise that shares the slot of its future.
+    Pledged,
 }
 
 /// What a handle can refer to.
 pub(crate) trait Object: Send + Sync + 'static {
     const KIND: Kind;
+    /// What the slot is of: of something else for the handle of an end that it shares.
+    const SLOT: Kind = Self::KIND;
     /// What it is called in messages.
     const NAME: &'static str;
+    /// Which of the state's bits count its owners and visitors.
+    const COUNTS: Counts = Counts::ALL;
 
     /// The user has given up the last reference; calls may still be inside.
     fn abandoned(&self) {}
@@ -59,6 +69,38 @@ const OWNER: u64 = 1 << 24;
 const OWNERS: u64 = 0xffff << 24;
 const KIND_SHIFT: u32 = 40;
 const GENERATION: u64 = 1 << 44;
+
+/// The bits of a state that count owners and visitors: all, or those of one of two ends that share a slot.
+pub(crate) struct Counts {
+    visitor: u64,
+    visitors: u64,
+    owner: u64,
+    owners: u64,
+}
+
+impl Counts {
+    pub(crate) const ALL: Counts = Counts {
+        visitor: VISITOR,
+        visitors: VISITORS,
+        owner: OWNER,
+        owners: OWNERS,
+    };
+    /// The end with most of them: 20 bits of visitors.
+    pub(crate) const MOST: Counts = Counts {
+        visitor: 1,
+        visitors: (1 << 20) - 1,
+        owner: OWNER,
+        owners: OWNERS,
+    };
+    /// The end with one owner, and up to 7 visitors, which do not wait inside.
+    pub(crate) const FEW: Counts = Counts {
+        visitor: 1 << 20,
+        visitors: 7 << 20,
+        owner: 1 << 23,
+        owners: 1 << 23,
+    };
+}
+
 /// The part of a state that a handle has to agree with.
 const IDENTITY: u64 = !(VISITORS | OWNERS);
 const LAST_GENERATION: u64 = (1 << 20) - 1;
@@ -101,8 +143,13 @@ fn decode<T: Object, H>(handle: *mut H) -> Outcome<Number> {
     }
     Ok(Number {
         index: bits as u32,
-        identity: ((bits >> 32 & LAST_GENERATION) * GENERATION) | ((T::KIND as u64) << KIND_SHIFT),
+        identity: ((bits >> 32 & LAST_GENERATION) * GENERATION) | ((T::SLOT as u64) << KIND_SHIFT),
     })
+}
+
+/// Is it a handle of this kind, or was once, by its looks?
+pub(crate) fn looks_like<T: Object, H>(handle: *mut H) -> bool {
+    handle.addr() as u64 >> 56 == MARK | T::KIND as u64
 }
 
 #[cold]
@@ -137,25 +184,61 @@ unsafe impl<T: Object> Send for Visit<T> {}
 // SAFETY: as above.
 unsafe impl<T: Object> Sync for Visit<T> {}
 
+/// Objects that are a counted pointer lie in the slot itself, others in a box.
+const fn lies_in_slot<T>() -> bool {
+    size_of::<T>() == size_of::<AtomicPtr<()>>() && align_of::<T>() == align_of::<AtomicPtr<()>>()
+}
+
 /// Makes a handle with one owner.
 ///
 /// # Errors
 /// If there is no room for another.
 pub(crate) fn insert<T: Object, H>(object: T) -> Outcome<*mut H> {
+    let (index, generation) = place(object, T::COUNTS.owner)?;
+    count(1);
+    Ok(encode::<T, H>(index, generation))
+}
+
+/// Makes a handle for each of two ends that share a slot. The object is the first's: it is dropped with that, and is what the other sees,
+/// until both are gone.
+///
+/// # Errors
+/// As [`insert`].
+pub(crate) fn insert_both<T: Object, U: Object, H, I>(object: T) -> Outcome<(*mut H, *mut I)> {
+    const {
+        assert!(
+            U::SLOT as u8 == T::KIND as u8
+                && lies_in_slot::<T>()
+                && size_of::<U>() == size_of::<T>()
+        );
+    }
+    let (index, generation) = place(object, T::COUNTS.owner + U::COUNTS.owner)?;
+    count(2);
+    Ok((
+        encode::<T, H>(index, generation),
+        encode::<U, I>(index, generation),
+    ))
+}
+
+fn place<T: Object>(object: T, owners: u64) -> Outcome<(u32, u64)> {
     let Some((index, slot)) = slots::take() else {
         return Err(Failure::new(
             status::ERR_NOMEM,
             "there are too many handles",
         ));
     };
-    let object = Box::into_raw(Box::new(object));
-    slot.object.store(object.cast(), Ordering::Relaxed);
+    if const { lies_in_slot::<T>() } {
+        // SAFETY: it fits. The slot is this call's until its state is stored, and who comes then only reads.
+        unsafe { slot.object.as_ptr().cast::<T>().write(object) };
+    } else {
+        let object = Box::into_raw(Box::new(object));
+        slot.object.store(object.cast(), Ordering::Relaxed);
+    }
     let generation = slot.state.load(Ordering::Relaxed) / GENERATION;
-    let state = (generation * GENERATION) | ((T::KIND as u64) << KIND_SHIFT) | OWNER;
+    let state = (generation * GENERATION) | ((T::KIND as u64) << KIND_SHIFT) | owners;
     // Pairs with the acquire in `visit`, should the handle come there by a way that orders nothing.
     slot.state.store(state, Ordering::Release);
-    count(1);
-    Ok(encode::<T, H>(index, generation))
+    Ok((index, generation))
 }
 
 /// Changes the state of a slot, if it still is that of the handle and has an owner.
@@ -170,7 +253,7 @@ fn change<T: Object, H>(
     };
     let mut state = slot.state.load(Ordering::Relaxed);
     loop {
-        if state & IDENTITY != number.identity || state & OWNERS == 0 {
+        if state & IDENTITY != number.identity || state & T::COUNTS.owners == 0 {
             return Err(released::<T>());
         }
         let Some(next) = change(state) else {
@@ -199,7 +282,10 @@ fn change<T: Object, H>(
 /// If it is none of a `T`.
 #[inline]
 pub(crate) fn visit<T: Object, H>(handle: *mut H) -> Outcome<Visit<T>> {
-    let enter = |state| (state & VISITORS != VISITORS).then_some(state + VISITOR);
+    let Counts {
+        visitor, visitors, ..
+    } = T::COUNTS;
+    let enter = |state| (state & visitors != visitors).then_some(state + visitor);
     Ok(change(handle, enter)?.0)
 }
 
@@ -208,9 +294,15 @@ pub(crate) fn visit<T: Object, H>(handle: *mut H) -> Outcome<Visit<T>> {
 /// # Errors
 /// As [`visit`]; and if there are 65,535.
 pub(crate) fn retain<T: Object, H>(handle: *mut H) -> Outcome {
+    let Counts {
+        visitor,
+        visitors,
+        owner,
+        owners,
+    } = T::COUNTS;
     let enter = |state| {
-        let room = state & VISITORS != VISITORS && state & OWNERS != OWNERS;
-        room.then_some(state + VISITOR + OWNER)
+        let room = state & visitors != visitors && state & owners != owners;
+        room.then_some(state + visitor + owner)
     };
     change::<T, H>(handle, enter).map(drop)
 }
@@ -220,9 +312,15 @@ pub(crate) fn retain<T: Object, H>(handle: *mut H) -> Outcome {
 /// # Errors
 /// As [`visit`].
 pub(crate) fn release<T: Object, H>(handle: *mut H) -> Outcome<Visit<T>> {
-    let leave = |state| (state & VISITORS != VISITORS).then_some(state + VISITOR - OWNER);
+    let Counts {
+        visitor,
+        visitors,
+        owner,
+        owners,
+    } = T::COUNTS;
+    let leave = |state| (state & visitors != visitors).then_some(state + visitor - owner);
     let (visit, state) = change::<T, H>(handle, leave)?;
-    if state & OWNERS == 0 {
+    if state & owners == 0 {
         count(u64::MAX);
         visit.abandoned();
     }
@@ -233,18 +331,29 @@ impl<T: Object> Deref for Visit<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
+        let place: *mut T = if const { lies_in_slot::<T>() } {
+            self.slot.object.as_ptr().cast()
+        } else {
+            self.slot.object.load(Ordering::Relaxed).cast()
+        };
         // SAFETY: `insert` has put it there, and it stays while there is an owner or visitor.
-        unsafe { &*self.slot.object.load(Ordering::Relaxed).cast() }
+        unsafe { &*place.cast_const() }
     }
 }
 
 impl<T: Object> Drop for Visit<T> {
     #[inline]
     fn drop(&mut self) {
+        // Read while this is inside: an end that shares its slot does not keep it.
+        let object = self.slot.object.load(Ordering::Relaxed);
         // Release: what was done with the object comes before its end.
-        let state = self.slot.state.fetch_sub(VISITOR, Ordering::Release) - VISITOR;
-        if state & (OWNERS | VISITORS) == 0 {
-            self.end(state);
+        let state = self
+            .slot
+            .state
+            .fetch_sub(T::COUNTS.visitor, Ordering::Release)
+            - T::COUNTS.visitor;
+        if state & (T::COUNTS.owners | T::COUNTS.visitors) == 0 {
+            self.end(object, state);
         }
     }
 }
@@ -252,17 +361,35 @@ impl<T: Object> Drop for Visit<T> {
 impl<T: Object> Visit<T> {
     #[cold]
     #[inline(never)]
-    fn end(&mut self, state: u64) {
+    fn end(&mut self, object: *mut (), state: u64) {
         // Pairs with the releases of the others.
         fence(Ordering::Acquire);
-        // SAFETY: `insert` has made it by `Box::into_raw`; nobody can come in any more, and this was the last to leave.
-        drop(unsafe { Box::<T>::from_raw(self.slot.object.load(Ordering::Relaxed).cast()) });
-        let generation = state / GENERATION;
-        if generation < LAST_GENERATION {
-            self.slot
-                .state
-                .store((generation + 1) * GENERATION, Ordering::Relaxed);
-            slots::put(self.slot);
+        // The slot may be somebody else's from here on, if the other end is what was left; so it is put back first if it is this one.
+        if state & (OWNERS | VISITORS) == 0 {
+            let generation = state / GENERATION;
+            if generation < LAST_GENERATION {
+                self.slot
+                    .state
+                    .store((generation + 1) * GENERATION, Ordering::Relaxed);
+                slots::put(self.slot);
+            }
+        }
+        if T::SLOT as u8 != T::KIND as u8 {
+            // What the slot has is the other end's.
+        } else if const { lies_in_slot::<T>() } {
+            // SAFETY: `insert` has put it there, these are its bytes, and nobody can come in any more, nor is inside.
+            drop(unsafe { mem::transmute_copy::<*mut (), T>(&object) });
+        } else {
+            // SAFETY: as above, and made by `Box::into_raw`.
+            drop(unsafe { Box::<T>::from_raw(object.cast()) });
+        }
+    }
+
+    /// Waits until this visit is the only one. For an end whose visitors do not wait, after its last owner.
+    pub(crate) fn alone(&self) {
+        // Acquire: what the others have done comes before.
+        while self.slot.state.load(Ordering::Acquire) & T::COUNTS.visitors != T::COUNTS.visitor {
+            thread::yield_now();
         }
     }
 }

@@ -93,9 +93,9 @@ pub(crate) struct Launch {
     pub(crate) argument: Owned,
     pub(crate) result_destructor: Destructor,
     pub(crate) runtime: Option<Handle>,
-    name: Option<String>,
+    pub(crate) name: Option<String>,
     stack_size: usize,
-    flags: u32,
+    pub(crate) flags: u32,
 }
 
 impl Launch {
@@ -172,7 +172,7 @@ impl Launch {
 }
 
 impl Task {
-    fn begin(self: &Arc<Task>, launch: Launch, keeper: Keeper) -> Outcome {
+    pub(crate) fn begin(self: &Arc<Task>, launch: Launch, keeper: Keeper) -> Outcome {
         let mut builder = corun::Builder::new();
         if let Some(name) = &launch.name {
             builder = builder.name(name.clone());
@@ -239,7 +239,7 @@ impl Task {
         }
     }
 
-    fn is_current(&self) -> bool {
+    pub(crate) fn is_current(&self) -> bool {
         own::current().is_some_and(|current| ptr::eq(current, self))
     }
 }

@@ -40,14 +40,15 @@ typedef struct corun_event corun_event;
 enum {
     CORUN_EVENT_READ = 1,
     CORUN_EVENT_WRITE = 2,
-    CORUN_EVENT_ERROR = 4,   /* an error, or the other side is gone; reported beside READ and WRITE if it was asked for */
+    CORUN_EVENT_ERROR = 4,   /* an error, or the other side is gone: has sent and received its last (POLLERR, POLLHUP); alone or beside the others */
     CORUN_EVENT_TIMER = 8,
     CORUN_EVENT_SIGNAL = 16,
     CORUN_EVENT_ONCE = 256   /* in a request: call back once, and then no more */
 };
 
 /* What to call back for. Begin with CORUN_EVENT_REQUEST_INIT, or all zero but `size`. One of the three kinds at a time: a descriptor with any of
- * READ, WRITE or both, with ERROR or without; TIMER; SIGNAL. */
+ * READ, WRITE and ERROR; TIMER; SIGNAL. ERROR alone tells of nothing else, however much there is to read; it is for descriptors that the system can
+ * wait for, and so not for files. */
 typedef struct corun_event_request {
     uint32_t size;            /* sizeof(corun_event_request) */
     uint32_t events;          /* CORUN_EVENT_READ, ... */
@@ -60,8 +61,8 @@ typedef struct corun_event_request {
 
 #define CORUN_EVENT_REQUEST_INIT {(uint32_t)sizeof(corun_event_request), 0, -1, 0, 0, 0, NULL}
 
-/* Runs in a task of its own, and so may wait; it is not called again before it has returned. READ and WRITE are called for as long as they hold,
- * and so the callback should read or write (or deregister). */
+/* Runs in a task of the event's own (CORUN_TASK_PINNED, the same one each time: corun_task_current), and so may wait; it is not called again before it has returned. READ, WRITE and ERROR are called for as long as
+ * they hold, and so the callback should read or write, or deregister: the last for ERROR, which never ends by itself. */
 typedef void (*corun_event_callback)(corun_event *event, uint32_t events, void *data);
 
 corun_status corun_event_register(const corun_event_request *request, corun_event_callback callback, void *data, corun_event **event);

@@ -98,6 +98,11 @@ impl<T, E> Handle<T, E> {
         (Handle(block), Handle(block))
     }
 
+    /// A handle without a reference of its own: in the place of one that was forgotten.
+    pub(super) fn same(&self) -> Handle<T, E> {
+        Handle(self.0)
+    }
+
     #[inline(always)]
     pub(super) fn block(&self) -> &Block<T, E> {
         // SAFETY: a handle is a counted reference.

@@ -7,6 +7,7 @@ use std::ptr;
 use super::block::{Handle, Outcome};
 use super::eventual::Future;
 use super::rejected::Rejected;
+use super::shared::SharedFuture;
 
 /// Makes a promise and the future that it is kept in. Both lie in one block, the only memory that they need.
 ///
@@ -93,6 +94,17 @@ impl<T, E> Promise<T, E> {
     /// ```
     pub fn is_wanted(&self) -> bool {
         self.handle.block().is_wanted()
+    }
+
+    /// The promise of a future, for the C interface, which keeps the two ends in one word.
+    ///
+    /// # Safety
+    /// The future's promise was forgotten, by `mem::forget`, and this is the only one in its place. The future may be gone, if the promise was not.
+    #[doc(hidden)]
+    pub unsafe fn of_shared(future: &ManuallyDrop<SharedFuture<T, E>>) -> Promise<T, E> {
+        Promise {
+            handle: future.same_handle(),
+        }
     }
 
     fn settle(self, outcome: Outcome<T, E>) -> Result<(), Outcome<T, E>> {

@@ -39,6 +39,11 @@ impl<T, E> SharedFuture<T, E> {
         SharedFuture { handle }
     }
 
+    /// A handle in the place of one that was forgotten.
+    pub(super) fn same_handle(&self) -> Handle<T, E> {
+        self.handle.same()
+    }
+
     /// How far it has come.
     pub fn state(&self) -> State {
         self.handle.block().state()

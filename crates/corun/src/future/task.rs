@@ -186,7 +186,11 @@ impl<F: Polled> Table<F> {
         let outcome = match polled {
             Ok(Poll::Pending) => {
                 points::suspended(task);
-                roll::enter(task);
+                // A migratable coroutine stands in a list of its own from its beginning. In the roll it would be cancelled as a future is: dropped, with a
+                // stack that was not unwound.
+                if !task.is_migrant() {
+                    roll::enter(task);
+                }
                 // Others may run it and free it from here on.
                 Worker::leave_seat(task);
                 match task.end_poll() {

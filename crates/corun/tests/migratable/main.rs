@@ -6,6 +6,7 @@ mod crowd;
 mod ends;
 mod kinds;
 mod moves;
+mod states;
 mod stress;
 mod works;
 

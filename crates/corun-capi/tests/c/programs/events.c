@@ -1,6 +1,8 @@
 /* Descriptors, timers and signals that call back, on the workers. */
 #include "expect.h"
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -50,6 +52,135 @@ static void *write_later(void *argument) {
     return NULL;
 }
 
+static void end_of(corun_event *event, uint32_t events, void *data) {
+    (void)data;
+    OK(corun_event_deregister(event));
+    OK(corun_channel_send_u64(seen, events));
+}
+
+static void *close_later(void *argument) {
+    OK(corun_sleep(MS(3)));
+    EXPECT(close(*(int *)argument) == 0);
+    return NULL;
+}
+
+static void *wait_for_error(void *argument) {
+    uint32_t ready;
+    int fd = *(int *)argument;
+    STATUS(CORUN_ERR_TIMEDOUT, corun_wait_descriptor(fd, CORUN_EVENT_ERROR, MS(2), &ready));
+    OK(corun_wait_descriptor(fd, CORUN_EVENT_ERROR, MS(60000), &ready));
+    EXPECT(ready == CORUN_EVENT_ERROR);
+    return NULL;
+}
+
+static void *plain_thread(void *argument) {
+    return wait_for_error(argument);
+}
+
+/* ERROR without READ and WRITE: whatever there is to read and write, it tells of the end alone. */
+static void errors_alone(void) {
+    int ends[2];
+    uint32_t ready;
+    corun_event *event;
+    corun_event_request request = CORUN_EVENT_REQUEST_INIT;
+    request.events = CORUN_EVENT_ERROR;
+
+    /* The other side closes. There is something to read all the while. */
+    EXPECT(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0);
+    EXPECT(write(ends[1], "x", 1) == 1);
+    STATUS(CORUN_ERR_TIMEDOUT, corun_wait_descriptor(ends[0], CORUN_EVENT_ERROR, 0, &ready));
+    request.descriptor = ends[0];
+    OK(corun_event_register(&request, end_of, NULL, &event));
+    corun_task *waiter;
+    pthread_t thread;
+    OK(corun_spawn(wait_for_error, &ends[0], NULL, &waiter));
+    EXPECT(pthread_create(&thread, NULL, plain_thread, &ends[0]) == 0);
+    corun_sleep(MS(5));
+    STATUS(CORUN_ERR_WOULD_BLOCK, corun_channel_try_receive(seen, &(uint64_t){0}));
+    OK(corun_spawn(close_later, &ends[1], NULL, NULL));
+    EXPECT(next() == CORUN_EVENT_ERROR);
+    OK(corun_task_join(waiter, NULL));
+    EXPECT(pthread_join(thread, NULL) == 0);
+    OK(corun_wait_descriptor(ends[0], CORUN_EVENT_ERROR, 0, &ready));
+    close(ends[0]);
+
+    /* It resets a connection. */
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t length = sizeof address;
+    int listener = socket(AF_INET, SOCK_STREAM, 0);
+    EXPECT(bind(listener, (struct sockaddr *)&address, length) == 0 && listen(listener, 1) == 0);
+    EXPECT(getsockname(listener, (struct sockaddr *)&address, &length) == 0);
+    ends[0] = socket(AF_INET, SOCK_STREAM, 0);
+    EXPECT(connect(ends[0], (struct sockaddr *)&address, length) == 0);
+    ends[1] = accept(listener, NULL, NULL);
+    request.descriptor = ends[0];
+    OK(corun_event_register(&request, end_of, NULL, &event));
+    struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    EXPECT(setsockopt(ends[1], SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0);
+    close(ends[1]);
+    EXPECT(next() == CORUN_EVENT_ERROR);
+    close(ends[0]);
+    close(listener);
+
+    /* Deregistered before anything was wrong. */
+    EXPECT(pipe(ends) == 0);
+    request.descriptor = ends[1];
+    OK(corun_event_register(&request, end_of, NULL, &event));
+    corun_sleep(MS(1));
+    OK(corun_event_deregister(event));
+    /* Nobody will read what is written. */
+    OK(corun_event_register(&request, end_of, NULL, &event));
+    close(ends[0]);
+    EXPECT(next() == CORUN_EVENT_ERROR);
+    close(ends[1]);
+
+    /* What the system cannot wait for. */
+    int file = open("/proc/self/exe", O_RDONLY);
+    STATUS(CORUN_ERR_SYSTEM, corun_wait_descriptor(file, CORUN_EVENT_ERROR, MS(1), &ready));
+    close(file);
+}
+
+static void name_task(corun_event *event, uint32_t events, void *data) {
+    (void)event, (void)events;
+    corun_task *task;
+    int32_t state;
+    uint64_t id;
+    OK(corun_task_current(&task));
+    OK(corun_task_state(task, &state));
+    EXPECT(state == CORUN_TASK_RUNNING);
+    STATUS(CORUN_ERR_DEADLOCK, corun_task_join(task, NULL));
+    OK(corun_task_id(task, &id));
+    corun_task **place = data;
+    if (*place == NULL)
+        *place = task;
+    else
+        OK(corun_task_release(task));
+    OK(corun_channel_send_u64(seen, id));
+}
+
+/* A callback runs in a task, the same one each time, which ends with the event. */
+static void as_tasks(void) {
+    corun_event *event;
+    corun_task *task = NULL;
+    corun_event_request request = CORUN_EVENT_REQUEST_INIT;
+    request.events = CORUN_EVENT_TIMER;
+    request.period = MS(1);
+    OK(corun_event_register(&request, name_task, &task, &event));
+    uint64_t id = next();
+    EXPECT(id != 0 && next() == id && next() == id);
+    STATUS(CORUN_ERR_TIMEDOUT, corun_task_join_timeout(task, 0, NULL));
+    OK(corun_event_deregister(event));
+    STATUS(CORUN_ERR_CANCELLED, corun_task_join(task, NULL));
+    while (corun_channel_try_receive(seen, &(uint64_t){0}) == CORUN_OK) {}
+    /* One that comes to its end by itself. */
+    task = NULL;
+    request.events |= CORUN_EVENT_ONCE;
+    OK(corun_event_register(&request, name_task, &task, &event));
+    next();
+    OK(corun_task_join(task, NULL));
+    OK(corun_event_deregister(event));
+}
+
 static void body(void) {
     int ends[2];
     corun_event *event;
@@ -93,8 +224,12 @@ static void body(void) {
     STATUS(CORUN_ERR_SYSTEM, corun_wait_descriptor(ends[0], CORUN_EVENT_READ, 0, &ready));
     EXPECT(corun_last_error_os() != 0);
     STATUS(CORUN_ERR_SYSTEM, corun_wait_descriptor(-1, CORUN_EVENT_READ, 0, &ready));
-    STATUS(CORUN_ERR_INVALID, corun_wait_descriptor(0, CORUN_EVENT_ERROR, 0, &ready));
+    STATUS(CORUN_ERR_INVALID, corun_wait_descriptor(0, 0, 0, &ready));
+    STATUS(CORUN_ERR_SYSTEM, corun_wait_descriptor(-1, CORUN_EVENT_ERROR, 0, &ready));
     STATUS(CORUN_ERR_INVALID, corun_wait_descriptor(0, CORUN_EVENT_TIMER, 0, &ready));
+
+    errors_alone();
+    as_tasks();
 
     /* Timers: once, and again and again. */
     int64_t began = corun_now();
