@@ -19,9 +19,10 @@ use corun::hooking::{self, Interest};
 use libc::{iovec, off_t, size_t, ssize_t};
 
 use crate::errno::{Errno, counted, error, would_block};
+use crate::mode::is_nonblocking;
 use crate::sockets::{self, receive, rest_of, retire, total, transmit};
 use crate::symbol::hooks;
-use crate::wait::{block_until, is_nonblocking, is_ready};
+use crate::wait::{block_until, is_ready};
 
 /// The position of the descriptor itself.
 const HERE: off_t = -1;
@@ -228,7 +229,7 @@ fn is_no_socket(failed: &io::Error) -> bool {
     failed.raw_os_error() == Some(libc::ENOTSOCK)
 }
 
-fn is_standard_output(fd: c_int) -> bool {
+pub(crate) fn is_standard_output(fd: c_int) -> bool {
     fd == libc::STDOUT_FILENO || fd == libc::STDERR_FILENO
 }
 

@@ -28,7 +28,8 @@
 use std::any::Any;
 use std::arch::asm;
 use std::cell::{Cell, RefCell};
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
 use std::sync::OnceLock;
@@ -53,13 +54,73 @@ thread_local! {
     static GUEST: Cell<*const Guest> = const { Cell::new(ptr::null()) };
 }
 
-unsafe extern "C" {
-    fn _dl_allocate_tls(memory: *mut c_void) -> *mut c_void;
-    fn _dl_deallocate_tls(block: *mut c_void, free_block: bool);
-    /// Of `struct pthread`, for debuggers.
-    static _thread_db_sizeof_pthread: u32;
-    static __rseq_offset: isize;
-    static __rseq_size: u32;
+/// What only the C library can do, by functions that it has for itself and for debuggers. They are looked up, and not linked to: one that has them not
+/// must still load programs which do without [`as_thread`].
+#[derive(Clone, Copy)]
+struct Parts {
+    allocate: unsafe extern "C" fn(*mut c_void) -> *mut c_void,
+    deallocate: unsafe extern "C" fn(*mut c_void, bool),
+    /// How long `struct pthread` is.
+    length: usize,
+    /// Where the kernel notes the processor, from the thread pointer. `None`: nowhere.
+    processor: Option<isize>,
+}
+
+/// What [`Parts`] are found by; all are needed.
+const NAMES: [&CStr; 3] = [
+    c"_dl_allocate_tls",
+    c"_dl_deallocate_tls",
+    c"_thread_db_sizeof_pthread",
+];
+
+impl Parts {
+    /// The C library's, which are looked up once.
+    fn known() -> Option<Parts> {
+        static PARTS: OnceLock<Option<Parts>> = OnceLock::new();
+        *PARTS.get_or_init(|| Parts::find(NAMES))
+    }
+
+    fn find(names: [&CStr; 3]) -> Option<Parts> {
+        let [allocate, deallocate, length] = names.map(find);
+        if allocate.is_null() || deallocate.is_null() || length.is_null() {
+            return None;
+        }
+        let (size, offset) = (find(c"__rseq_size"), find(c"__rseq_offset"));
+        // SAFETY: these are their types in every glibc that has them, and none is null where it is read.
+        unsafe {
+            let registered = !size.is_null() && !offset.is_null() && *size.cast::<u32>() != 0;
+            Some(Parts {
+                allocate: mem::transmute::<
+                    *mut c_void,
+                    unsafe extern "C" fn(*mut c_void) -> *mut c_void,
+                >(allocate),
+                deallocate: mem::transmute::<*mut c_void, unsafe extern "C" fn(*mut c_void, bool)>(
+                    deallocate,
+                ),
+                length: *length.cast::<u32>() as usize,
+                processor: registered.then(|| *offset.cast::<isize>() + 4),
+            })
+        }
+    }
+}
+
+/// Where the C library has this; null if it has not.
+fn find(name: &CStr) -> *mut c_void {
+    // SAFETY: a terminated string.
+    unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) }
+}
+
+/// Can [`as_thread`] give coroutines thread-locals of their own here? It needs functions of the C library that are not part of its interface, and are
+/// in every glibc known. And it is for x86-64: elsewhere this is `false`, and there is no `as_thread`.
+///
+/// # Examples
+/// ```
+/// if !corun_hook::as_thread_is_available() {
+///     println!("let the pool of connections run on threads");
+/// }
+/// ```
+pub fn as_thread_is_available() -> bool {
+    Parts::known().is_some()
 }
 
 /// Runs `f`, in a coroutine, as code of a thread of its own: no other coroutine has its thread-locals, and they are destroyed when it ends.
@@ -75,7 +136,8 @@ unsafe extern "C" {
 /// coroutine's name.
 ///
 /// # Panics
-/// With the panic of `f`; if there is no memory.
+/// With the panic of `f`; if there is no memory; in a coroutine, if this C library does not have what it takes
+/// ([`as_thread_is_available`]).
 ///
 /// # Safety
 /// As [`install`](crate::install), for what is not a thread-local. `f` must not bring references to thread-locals of the worker with it, nor may what it
@@ -113,11 +175,14 @@ pub unsafe fn as_thread<F: FnOnce() -> R, R>(f: F) -> R {
     if !crate::parks() {
         return f();
     }
+    let Some(parts) = Parts::known() else {
+        panic!("as_thread: this C library has not all of {NAMES:?}");
+    };
     let worker = thread_pointer();
     let guest = Guest {
         worker,
         // SAFETY: this is the worker's own thread.
-        own: unsafe { allocate(worker) },
+        own: unsafe { allocate(worker, parts) },
         destructors: RefCell::default(),
     };
     // SAFETY: the block is that of a new thread; the guest stays here until the worker's pointer is back.
@@ -125,7 +190,7 @@ pub unsafe fn as_thread<F: FnOnce() -> R, R>(f: F) -> R {
         set_thread_pointer(guest.own);
         let result = inside(&guest, f);
         set_thread_pointer(guest.worker);
-        _dl_deallocate_tls(guest.own as *mut c_void, true);
+        (parts.deallocate)(guest.own as *mut c_void, true);
         result
     };
     result.unwrap_or_else(|panic| resume_unwind(panic))
@@ -188,11 +253,11 @@ fn apart<F: FnOnce() -> R, R>(before: c_int, body: F) -> (R, c_int) {
 ///
 /// # Safety
 /// `worker` is the thread pointer in use.
-unsafe fn allocate(worker: usize) -> usize {
+unsafe fn allocate(worker: usize, parts: Parts) -> usize {
     // SAFETY: without memory of ours it allocates, and reports failure by null. The cache of the allocator is made with the first allocation,
     // and the text of an error of the loader's belongs to one owner: both before the pointers to them are copied.
     let own = unsafe {
-        let block = _dl_allocate_tls(ptr::null_mut()) as usize;
+        let block = (parts.allocate)(ptr::null_mut()) as usize;
         libc::dlerror();
         libc::dlerror();
         block
@@ -204,8 +269,7 @@ unsafe fn allocate(worker: usize) -> usize {
     unsafe {
         let words = own as *mut usize;
         let modules = *words.add(1);
-        let length = _thread_db_sizeof_pthread as usize;
-        ptr::copy_nonoverlapping(worker as *const u8, own as *mut u8, length);
+        ptr::copy_nonoverlapping(worker as *const u8, own as *mut u8, parts.length);
         *words = own;
         *words.add(1) = modules;
         *words.add(2) = own;
@@ -215,10 +279,9 @@ unsafe fn allocate(worker: usize) -> usize {
             library,
             size,
         );
-        if __rseq_size != 0 {
+        if let Some(processor) = parts.processor {
             // "Not registered": the kernel writes the number of the processor to the worker's block only.
-            let processor = own.wrapping_add_signed(__rseq_offset) + 4;
-            *(processor as *mut i32) = -2;
+            *(own.wrapping_add_signed(processor) as *mut i32) = -2;
         }
     }
     own
@@ -330,5 +393,20 @@ hooks! {
     fn fork() -> libc::pid_t |real, _parks| {
         // SAFETY: as for the call itself.
         unsafe { real() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_without_one_of_the_parts_is_found_out() {
+        assert!(as_thread_is_available());
+        for missing in 0..NAMES.len() {
+            let mut names = NAMES;
+            names[missing] = c"_no_library_has_this";
+            assert!(Parts::find(names).is_none());
+        }
     }
 }

@@ -59,6 +59,7 @@ mod wait;
 
 #[cfg(target_arch = "x86_64")]
 pub use identity::as_thread;
+pub use identity::as_thread_is_available;
 
 use std::ffi::{CStr, c_void};
 use std::io;
@@ -136,6 +137,7 @@ extern "C" fn start() {
     futex::resolve();
     #[cfg(target_arch = "x86_64")]
     identity::resolve();
+    as_thread_is_available();
     mutex::resolve();
     names::resolve();
     polling::resolve();

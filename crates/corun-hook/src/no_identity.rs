@@ -10,3 +10,8 @@ pub(crate) fn on_worker<F: FnOnce() -> R, R>(body: F) -> R {
 pub(crate) unsafe fn as_thread<F: FnOnce() -> R, R>(f: F) -> R {
     f()
 }
+
+/// Can `as_thread` give coroutines thread-locals of their own here? Not on this machine: it is for x86-64, and there is no `as_thread` elsewhere.
+pub fn as_thread_is_available() -> bool {
+    false
+}

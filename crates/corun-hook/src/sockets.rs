@@ -7,7 +7,7 @@ use std::ffi::{c_int, c_void};
 use std::io;
 use std::mem;
 use std::ptr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use corun::hooking::{self, Interest};
 use libc::{
@@ -16,21 +16,26 @@ use libc::{
 };
 
 use crate::errno::{Errno, counted, error, numbered, would_block};
+use crate::mode::{self, is_nonblocking};
 use crate::symbol::hooks;
-use crate::wait::{block, block_until, deadline, is_nonblocking, is_ready, socket_deadline, until};
-use crate::{mode, wait};
+use crate::wait::{self, block, block_until, deadline, is_ready, socket_deadline, until};
 
 hooks! {
-    fn connect(fd: c_int, address: *const sockaddr, length: socklen_t) -> c_int |real| {
-        let errno = Errno::save();
-        if is_nonblocking(fd) {
-            // SAFETY: as for the call itself.
-            return unsafe { real(fd, address, length) };
+    fn connect(fd: c_int, address: *const sockaddr, length: socklen_t) -> c_int |real, parks| {
+        // SAFETY: as for the call itself, here and below.
+        let call = || unsafe { real(fd, address, length) };
+        if !parks {
+            return on_thread(fd, SO_SNDTIMEO, &[libc::EINPROGRESS, libc::EALREADY, libc::EAGAIN], call);
         }
-        // SAFETY: as above.
-        let begun = mode::nonblocking(fd, || numbered(unsafe { real(fd, address, length) }));
+        let errno = Errno::save();
+        // To connect datagrams is to note an address: that waits for nothing.
+        if is_nonblocking(fd) || socket_type(fd) == libc::SOCK_DGRAM {
+            return call();
+        }
+        let begun = mode::nonblocking(fd, || numbered(call()));
         errno.number(match begun {
-            Err(failed) if failed.raw_os_error() == Some(libc::EINPROGRESS) => finish_connect(fd),
+            // By this call, or by another one that a thread would wait for, too.
+            Err(failed) if matches!(failed.raw_os_error(), Some(libc::EINPROGRESS | libc::EALREADY)) => finish_connect(fd),
             // A local socket whose listener has no room: nothing tells when it has.
             Err(failed) if failed.kind() == io::ErrorKind::WouldBlock => {
                 // SAFETY: as above.
@@ -42,12 +47,12 @@ hooks! {
 
     fn accept(fd: c_int, address: *mut sockaddr, length: *mut socklen_t) -> c_int |real, parks| {
         // SAFETY: as for the call itself.
-        unsafe { accept_any(parks, fd, || real(fd, address, length)) }
+        accept_any(parks, fd, || unsafe { real(fd, address, length) })
     }
 
     fn accept4(fd: c_int, address: *mut sockaddr, length: *mut socklen_t, flags: c_int) -> c_int |real, parks| {
         // SAFETY: as for the call itself.
-        unsafe { accept_any(parks, fd, || real(fd, address, length, flags)) }
+        accept_any(parks, fd, || unsafe { real(fd, address, length, flags) })
     }
 
     fn recv(fd: c_int, buffer: *mut c_void, size: size_t, flags: c_int) -> ssize_t |real| {
@@ -161,23 +166,34 @@ fn finish_connect(fd: c_int) -> io::Result<c_int> {
     connected.map_or_else(|| error(libc::EINPROGRESS), Ok)
 }
 
-/// # Safety
+/// A call of a plain thread, which fails by one of these numbers if it would block. See `mode.rs`.
+fn on_thread(fd: c_int, limit: c_int, blocked: &[c_int], real: impl Fn() -> c_int) -> c_int {
+    if !crate::is_installed() {
+        return real();
+    }
+    let start = Instant::now();
+    loop {
+        let result = real();
+        let code = crate::errno::get();
+        if result >= 0 || !blocked.contains(&code) || !mode::was_disturbed(fd, limit, start) {
+            if result < 0 {
+                crate::errno::set(code);
+            }
+            return result;
+        }
+    }
+}
+
 /// `real` accepts on the descriptor.
-unsafe fn accept_any(parks: bool, fd: c_int, real: impl Fn() -> c_int) -> c_int {
+fn accept_any(parks: bool, fd: c_int, real: impl Fn() -> c_int) -> c_int {
     let errno = Errno::save();
     if !parks {
-        loop {
-            let accepted = real();
-            // See `mode.rs`. A time limit of the socket's own says the same.
-            let disturbed = accepted < 0
-                && crate::errno::get() == libc::EAGAIN
-                && crate::is_installed()
-                && mode::is_blocking_after_all(fd)
-                && socket_deadline(fd, SO_RCVTIMEO).is_none();
-            if !disturbed {
-                return accepted;
-            }
-        }
+        let accepted = on_thread(fd, SO_RCVTIMEO, &[libc::EAGAIN], real);
+        return if accepted < 0 {
+            accepted
+        } else {
+            errno.number(Ok(accepted))
+        };
     }
     if is_nonblocking(fd) {
         return real();

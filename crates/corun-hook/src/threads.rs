@@ -247,7 +247,13 @@ unsafe fn create(
         let argument = argument;
         ME.with(|me| me.set(address));
         // SAFETY: as the caller promises.
-        let routine = AssertUnwindSafe(|| unsafe { identity::as_thread(|| routine(argument.0)) });
+        let routine = AssertUnwindSafe(|| unsafe {
+            if identity::as_thread_is_available() {
+                identity::as_thread(|| routine(argument.0))
+            } else {
+                routine(argument.0)
+            }
+        });
         let result = panic::catch_unwind(routine);
         let value = result.unwrap_or_else(leave);
         end(&new, value);

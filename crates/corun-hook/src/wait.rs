@@ -4,11 +4,11 @@
 //! What mode a descriptor is in, what its time limits are and what kind of thing it is, the kernel knows, and is asked, once a call has found that
 //! it would have to wait. So descriptors that were made before the hooks were installed, by others, by `dup`, by another process or by a
 //! library that calls the kernel itself need no attention, and `fcntl`, `ioctl(FIONBIO)`, `setsockopt` and the `dup` family are hooked only so far as they
-//! block or close something. Rejected: a table of shadow flags. Each way to make, copy or change a descriptor that escapes it (and glibc's own stdio
+//! block or close something, or meet what `mode.rs` does. Rejected: a table of shadow flags. Each way to make, copy or change a descriptor that escapes it (and glibc's own stdio
 //! escapes every hook) makes it lie.
 //!
 //! The kernel's own flag `O_NONBLOCK` of a blocking descriptor stays clear, as it is shared with other processes. `MSG_DONTWAIT` and
-//! `RWF_NOWAIT` say the same for one call. Only `connect`, `accept` and `sendfile` have nothing like it: see `mode.rs`.
+//! `RWF_NOWAIT` say the same for one call. Only `connect` and `accept` have nothing like it: see `mode.rs`.
 //!
 //! # Watches
 //! A descriptor is in the reactor while somebody waits for it, and no longer. The table says who does, for `close`, which has them give up
@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 use corun::hooking::{self, Interest, Watch};
 
 use crate::errno::{error, would_block};
+use crate::mode::is_nonblocking;
 use crate::polling;
 use crate::spin::{Spin, holds_any};
 
@@ -265,15 +266,13 @@ pub(crate) fn block_until<T>(
     }
 }
 
-/// Has the program put the descriptor into non-blocking mode?
-pub(crate) fn is_nonblocking(fd: RawFd) -> bool {
-    // SAFETY: no pointers. Something that is no descriptor has no mode, and the call itself will say so.
-    let flags = unsafe { libc::fcntl(fd, libc::F_GETFL) };
-    flags >= 0 && flags & libc::O_NONBLOCK != 0
-}
-
 /// When a wait on a socket that begins now is over. What is no socket has no limits.
 pub(crate) fn socket_deadline(fd: RawFd, limit: c_int) -> Option<Instant> {
+    deadline(socket_limit(fd, limit)?)
+}
+
+/// How long a wait on a socket may take, by one of its options.
+pub(crate) fn socket_limit(fd: RawFd, limit: c_int) -> Option<Duration> {
     let mut time = libc::timeval {
         tv_sec: 0,
         tv_usec: 0,
@@ -297,5 +296,5 @@ pub(crate) fn socket_deadline(fd: RawFd, limit: c_int) -> Option<Instant> {
     if result != 0 || time.is_zero() {
         return None;
     }
-    deadline(time)
+    Some(time)
 }

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::{connection, in_child, on_one_worker};
 
@@ -44,8 +44,8 @@ fn interrupt_no_call_that_is_parked() {
                     server.write_all(&byte).unwrap();
                 }
             });
-            let start = Instant::now();
-            while start.elapsed() < Duration::from_millis(300) {
+            // So many signals, and not so long: a busy machine sends few in any time.
+            while HANDLED.load(Ordering::Relaxed) < 200 {
                 // `read` and `write`, not the ones that try again.
                 assert_eq!(client.write(b"x").unwrap(), 1);
                 assert_eq!(client.read(&mut [0]).unwrap(), 1);
@@ -56,7 +56,6 @@ fn interrupt_no_call_that_is_parked() {
             echo.join().unwrap();
             done.store(true, Ordering::Relaxed);
             sender.join().unwrap();
-            assert!(HANDLED.load(Ordering::Relaxed) > 100);
         });
     });
 }

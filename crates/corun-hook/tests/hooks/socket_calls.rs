@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::time::Duration;
-use std::{mem, ptr};
+use std::{mem, ptr, thread};
 
 use libc::{iovec, mmsghdr, msghdr};
 
@@ -158,15 +158,18 @@ fn several_messages_in_one_call() {
             })
         };
         let fd = two.as_raw_fd();
+        let (tell, told) = corun::channel::bounded(1);
         let receiver = corun::spawn(move || {
             let at_least_one = receive(fd, libc::MSG_WAITFORONE, None).unwrap();
+            tell.send(()).unwrap();
             let all = receive(fd, 0, None).unwrap();
             let in_time = receive(fd, 0, Some(Duration::from_millis(20)));
             (at_least_one, all, in_time.unwrap_err().raw_os_error())
         });
         let_others_wait();
         one.send(b"1").unwrap();
-        let_others_wait();
+        // The call takes what there is: all that is sent before it returns, however often others are let run.
+        told.recv().unwrap();
         let mut parts: Vec<_> = (1..=5).map(|size| vec![0; size]).collect();
         let mut all = vectors(&mut parts);
         let mut messages: Vec<_> = all
@@ -246,6 +249,94 @@ fn a_file_is_sent_and_spliced_through_a_pipe() {
         );
         assert!(got == content);
         std::fs::remove_file(path).unwrap();
+    });
+}
+
+/// A file of so many bytes, whose name is gone.
+fn file_of(size: u32, name: &str) -> (std::fs::File, Vec<u8>) {
+    let path = std::env::temp_dir().join(format!("corun-hook-{name}-{}", std::process::id()));
+    let content: Vec<u8> = (0..size).map(|n| (n % 241) as u8).collect();
+    std::fs::write(&path, &content).unwrap();
+    let file = std::fs::File::open(&path).unwrap();
+    std::fs::remove_file(path).unwrap();
+    (file, content)
+}
+
+#[test]
+fn sendfile_keeps_its_offset_or_that_of_the_file() {
+    on_one_worker(|| {
+        let (mut file, content) = file_of(400_000, "offsets");
+        let (client, server) = connection();
+        let (mut out, into) = std::io::pipe().unwrap();
+        let send = |to: c_int, offset: Option<&mut i64>, count: usize| {
+            let offset = offset.map_or(ptr::null_mut(), |offset| &raw mut *offset);
+            // SAFETY: the offset is there, or none.
+            check(unsafe { libc::sendfile(to, file.as_raw_fd(), offset, count) })
+        };
+        let mut reader = server.try_clone().unwrap();
+        let read = corun::spawn(move || {
+            let mut all = Vec::new();
+            reader.read_to_end(&mut all).unwrap();
+            all
+        });
+        let to = client.as_raw_fd();
+        let mut offset = 100;
+        assert_eq!(send(to, Some(&mut offset), 300_000).unwrap(), 300_000);
+        assert_eq!(offset, 300_100);
+        assert_eq!(send(to, Some(&mut offset), 300_000).unwrap(), 99_900);
+        assert_eq!(send(to, Some(&mut offset), 300_000).unwrap(), 0);
+        assert_eq!(offset, 400_000);
+        // That of the file is where it was, and goes on by what is sent, to whatever.
+        assert_eq!(send(to, None, 10).unwrap(), 10);
+        assert_eq!(send(into.as_raw_fd(), None, 5).unwrap(), 5);
+        assert_eq!(send(to, None, 0).unwrap(), 0);
+        let mut five = [0; 5];
+        out.read_exact(&mut five).unwrap();
+        assert_eq!(five, content[10..15]);
+        // What cannot be.
+        let code = |result: std::io::Result<usize>| result.unwrap_err().raw_os_error();
+        assert_eq!(code(send(to, Some(&mut -1), 5)), Some(libc::EINVAL));
+        assert_eq!(code(send(-1, None, 5)), Some(libc::EBADF));
+        drop(client);
+        let expected = [&content[100..], &content[..10]].concat();
+        assert!(read.join().unwrap() == expected);
+        let mut rest = Vec::new();
+        file.read_to_end(&mut rest).unwrap();
+        assert!(rest == content[15..]);
+    });
+}
+
+/// A thread that reads from the socket meanwhile finds it in the mode in which the program has left it.
+#[test]
+fn sendfile_disturbs_nobody_who_reads_from_the_socket() {
+    on_one_worker(|| {
+        let (file, content) = file_of(100_000, "undisturbed");
+        let (client, server) = connection();
+        let same = client.try_clone().unwrap();
+        let reader = thread::spawn(move || {
+            for _ in 0..2000 {
+                (&same).read_exact(&mut [0]).unwrap();
+            }
+        });
+        let answers = corun::spawn(move || {
+            let mut buffer = vec![0; 1000];
+            for _ in 0..2000 {
+                (&server).read_exact(&mut buffer).unwrap();
+                (&server).write_all(b"x").unwrap();
+            }
+        });
+        for _ in 0..2_000_000 / content.len() {
+            let mut offset = 0;
+            while (offset as usize) < content.len() {
+                // SAFETY: the offset is there.
+                let sent = check(unsafe {
+                    libc::sendfile(client.as_raw_fd(), file.as_raw_fd(), &raw mut offset, 1000)
+                });
+                assert_eq!(sent.unwrap(), 1000);
+            }
+        }
+        answers.join().unwrap();
+        reader.join().unwrap();
     });
 }
 

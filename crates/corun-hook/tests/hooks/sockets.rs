@@ -332,36 +332,42 @@ fn local_sockets_also_when_the_listener_has_no_room() {
     });
 }
 
+/// Each by a descriptor of its own, as after `dup`: what is done to one concerns all.
 #[test]
 fn threads_and_coroutines_accept_side_by_side() {
-    on_one_worker(|| {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let serve = |listener: TcpListener| {
-            move || {
-                for _ in 0..100 {
-                    listener.accept().unwrap().0.write_all(b"x").unwrap();
+    for workers in [1, 2, 8] {
+        on_workers(workers, || {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            let serve = |listener: TcpListener| {
+                move || {
+                    for _ in 0..100 {
+                        listener.accept().unwrap().0.write_all(b"x").unwrap();
+                    }
                 }
+            };
+            let threads: Vec<_> = (0..2)
+                .map(|_| thread::spawn(serve(listener.try_clone().unwrap())))
+                .collect();
+            let coroutines: Vec<_> = (0..4)
+                .map(|_| corun::spawn(serve(listener.try_clone().unwrap())))
+                .collect();
+            for _ in 0..600 {
+                let mut byte = [0];
+                TcpStream::connect(address)
+                    .unwrap()
+                    .read_exact(&mut byte)
+                    .unwrap();
             }
-        };
-        let threads: Vec<_> = (0..2)
-            .map(|_| thread::spawn(serve(listener.try_clone().unwrap())))
-            .collect();
-        let coroutines: Vec<_> = (0..2)
-            .map(|_| corun::spawn(serve(listener.try_clone().unwrap())))
-            .collect();
-        for _ in 0..400 {
-            let mut byte = [0];
-            TcpStream::connect(address)
-                .unwrap()
-                .read_exact(&mut byte)
-                .unwrap();
-        }
-        for coroutine in coroutines {
-            coroutine.join().unwrap();
-        }
-        for thread in threads {
-            thread.join().unwrap();
-        }
-    });
+            for coroutine in coroutines {
+                coroutine.join().unwrap();
+            }
+            for thread in threads {
+                thread.join().unwrap();
+            }
+            // SAFETY: no pointers.
+            let flags = unsafe { libc::fcntl(listener.as_raw_fd(), libc::F_GETFL) };
+            assert_eq!(flags & libc::O_NONBLOCK, 0, "left in the wrong mode");
+        });
+    }
 }
