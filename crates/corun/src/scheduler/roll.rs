@@ -55,8 +55,7 @@ impl Place {
 /// For a task whose poll gives Pending, on the worker that polls it.
 #[inline(always)]
 pub(crate) fn enter(task: TaskRef) {
-    // Migratable coroutines have a list of their own (`migrants.rs`), and are not cancelled as tasks are.
-    if task.guest().roll.of.get().is_null() && !task.is_migrant() {
+    if task.guest().roll.of.get().is_null() {
         enter_first(task);
     }
 }
