@@ -247,11 +247,13 @@ fn a_join_of_a_scoped_child_is_left_but_the_child_is_waited_for() {
         let result = timeout(SHORT, || {
             corun::scope(|scope| {
                 let (ready, is_ready) = corun::channel::bounded(1);
+                // Dropped when the join is left: the child does not end before.
+                let (_stays, is_left) = corun::channel::bounded::<()>(0);
                 let finished = &finished;
                 let child = scope.spawn(move || {
                     corun::shield(|| {
                         ready.send(()).unwrap();
-                        corun::sleep(4 * SHORT);
+                        is_left.recv_timeout(Duration::from_secs(30)).unwrap_err();
                     });
                     finished.fetch_add(1, Ordering::Relaxed);
                 });

@@ -141,14 +141,16 @@ fn a_loop_with_checkpoints() {
 #[test]
 fn blocking_work_is_waited_for_as_it_may_borrow() {
     everywhere(|_| {
-        let ran = AtomicBool::new(false);
+        let (began, ran) = (AtomicBool::new(false), AtomicBool::new(false));
         ends(|| {
             corun::blocking(|| {
+                began.store(true, Ordering::Relaxed);
                 std::thread::sleep(2 * SHORT);
                 ran.store(true, Ordering::Relaxed);
             })
         });
-        assert!(ran.load(Ordering::Relaxed));
+        // If no thread of the pool came to it in time, it left the queue.
+        assert_eq!(began.load(Ordering::Relaxed), ran.load(Ordering::Relaxed));
         // The time is up already: not even begun.
         let result = timeout(Duration::ZERO, || corun::blocking(|| panic!("it began")));
         assert!(result.is_err());
