@@ -2,11 +2,10 @@
 //! How a worker goes to sleep and is woken, and who searches, is the protocol of `sleepers.rs`.
 
 use std::sync::Arc;
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
-use std::{hint, thread};
 
 use super::Scheduler;
+use super::linger;
 use super::lock_mutex;
 use super::migrant;
 use super::migrants::Migrants;
@@ -25,13 +24,25 @@ const POLL_INTERVAL: Duration = Duration::from_micros(50);
 /// one wake-up for many (10 us of processor time each otherwise). A lone timer is not delayed.
 const TIMER_SPACING: Duration = Duration::from_micros(80);
 
-/// A worker that was woken by another thread soon after it had gone to sleep (within four times this) looks for the next such wake-up for so long
-/// before it sleeps again. Two that talk across workers then do so in a fraction of a microsecond, where a sleep and a wake-up take
-/// several. It is about what these cost, so that a wrong guess at most doubles it; and a longer sleep ends the guessing.
+/// A worker that was woken by another thread [soon](SHORT) after it had gone to sleep looks out for the next such wake-up for so long before it sleeps
+/// again. Two that talk across threads then do so in a fraction of a microsecond, where a sleep and a wake-up take several. It is about what
+/// these cost, so that a wrong guess at most doubles it; and a longer sleep ends the guessing.
 const LINGER: Duration = Duration::from_micros(8);
+
+/// As long as it takes on a virtual machine until somebody who slept has answered.
+const SHORT: Duration = Duration::from_micros(64);
 
 /// A worker that was idle for so long gives unused stack memory back.
 const TRIM_AFTER: Duration = Duration::from_millis(10);
+
+/// What a worker that looked out has found.
+enum Found {
+    Nothing,
+    /// What its next turn sees to.
+    Own,
+    /// Work for any worker: this one holds the token now.
+    Work,
+}
 
 /// A worker as a paused clock sees it.
 struct Sleeping<'a>(&'a Scheduler, &'a Arc<Shared>);
@@ -217,10 +228,17 @@ impl Worker {
     /// Takes half of what came from outside, as of another worker's list: to go to the common one for each takes longer than to run it.
     fn take_injected(&self) -> Option<TaskRef> {
         let (scheduler, own) = (&*self.shared.scheduler, &self.shared.spawned);
-        if scheduler.worker_count() == 1 {
-            return scheduler.injected.take_all(own);
+        let before = own.len();
+        let first = if scheduler.worker_count() == 1 {
+            scheduler.injected.take_all(own)
+        } else {
+            scheduler.injected.steal_half(own)
+        };
+        if first.is_some() {
+            self.brought
+                .set(self.brought.get() + 1 + own.len().saturating_sub(before));
         }
-        scheduler.injected.steal_half(own)
+        first
     }
 
     /// Takes half of the unstarted coroutines of some other worker: one on the same memory node if possible, as the closures lie there;
@@ -279,8 +297,13 @@ impl Worker {
     fn sleep(&self) -> bool {
         let scheduler = &*self.shared.scheduler;
         let began = Instant::now();
-        if self.lingers.get() && self.linger(began) {
-            return false;
+        // Who brings many at a time asks nothing, and gets them run sooner if they are left to gather.
+        if self.brought.take() <= 1 && self.lingers.get() {
+            match self.linger(began) {
+                Found::Own => return false,
+                Found::Work => return true,
+                Found::Nothing => {}
+            }
         }
         if self.shared.watched.is_retiring() {
             scheduler.sleepers.doze(&self.shared.bed);
@@ -301,8 +324,10 @@ impl Worker {
         let to_search = scheduler.sleepers.get_up(&self.shared.bed);
         scheduler.watch.worker_awake();
         let now = Instant::now();
+        let from_outside =
+            !self.shared.inbox.is_empty() || (to_search && !scheduler.injected.is_empty());
         self.lingers
-            .set(!self.shared.inbox.is_empty() && now.duration_since(began) < 4 * LINGER);
+            .set(from_outside && now.duration_since(began) < SHORT);
         self.last_poll.set(now);
         if self.shared.fire_timers(now) != 0 {
             self.last_timer.set(now);
@@ -329,26 +354,24 @@ impl Worker {
         }
     }
 
-    /// Looks whether another thread wakes somebody here within the next moment. Others count this worker as awake meanwhile.
-    fn linger(&self, began: Instant) -> bool {
-        // With one processor it would keep that very thread from running.
-        static ALONE: OnceLock<bool> = OnceLock::new();
-        if *ALONE
-            .get_or_init(|| thread::available_parallelism().is_ok_and(|count| count.get() == 1))
-        {
-            return false;
-        }
-        loop {
-            for _ in 0..16 {
-                if !self.shared.inbox.is_empty() {
-                    return true;
-                }
-                hint::spin_loop();
+    /// Looks out for what another thread brings, for a moment before it sleeps. Others count this worker as awake meanwhile.
+    fn linger(&self, began: Instant) -> Found {
+        let (scheduler, inbox) = (&*self.shared.scheduler, &self.shared.inbox);
+        let is_of_use = !self.shared.watched.is_retiring();
+        let is_there = || !inbox.is_empty() || (is_of_use && !scheduler.injected.is_empty());
+        // As the one who searches, so that who brings work from outside calls nobody else; but not while others may have the processor.
+        let searches = is_of_use && scheduler.sleepers.take_token();
+        let mut found = linger::spin(is_there);
+        if searches {
+            if found && inbox.is_empty() {
+                return Found::Work;
             }
-            if began.elapsed() >= LINGER {
-                return false;
-            }
+            scheduler.sleepers.return_token();
+            // As after any search.
+            self.chain_wake();
         }
+        found = found || linger::give_way(began, LINGER, is_there);
+        if found { Found::Own } else { Found::Nothing }
     }
 
     /// Leaves the worker to a host that waits for the reactor's descriptor: who wakes the sleeping worker makes it readable.

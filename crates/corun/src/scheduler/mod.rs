@@ -24,6 +24,7 @@ mod fork;
 pub(crate) mod guests;
 mod idle;
 mod inbox;
+mod linger;
 pub(crate) mod lock;
 pub(crate) mod migrant;
 pub(crate) mod migrants;

@@ -42,6 +42,7 @@ use std::time::Instant;
 
 use corun_context::raw::Context;
 
+use super::linger;
 use super::migrant;
 use super::shared::Shared;
 use super::worker::Worker;
@@ -264,7 +265,9 @@ impl Signal {
         if let Some(task) = self.migrant() {
             return migrant::wait(self, task, open);
         }
-        while self.state.load(Ordering::Acquire) == PARKED {
+        let is_parked = || self.state.load(Ordering::Acquire) == PARKED;
+        linger::as_thread(|| !is_parked());
+        while is_parked() {
             thread::park();
         }
     }

@@ -18,10 +18,11 @@
 //! the token back and a SeqCst fence, looks once more at what they may have left:
 //! - a searcher that found nothing does so in its own (c);
 //! - a searcher that found something looks at all lists, and calls the next one if more is to be had (`Worker::chain_wake`);
+//! - a worker that looked out for a moment (`linger.rs`) does one or the other;
 //! - a submitter that took the token for somebody to be woken, and found nobody asleep, tries again if somebody has lain down since.
 //!
 //! So a burst wakes workers one after the other, each waking the next, and a trickle wakes one (the rule is Go's for
-//! spinning machines; there is no spinning here: a search is one round).
+//! spinning machines; but a search is one round, and who looks out holds the token for some microseconds only).
 //!
 //! Rejected: waking everybody (thundering herd); leaving wake-ups to the next tick of a busy worker (work would wait as long as
 //! a coroutine computes).

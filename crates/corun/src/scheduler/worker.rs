@@ -93,6 +93,8 @@ pub(crate) struct Worker {
     pub(super) last_timer: Cell<Instant>,
     /// The last sleep was short, and ended by a wake-up from another thread.
     pub(super) lingers: Cell<bool>,
+    /// How much the worker has taken from outside since its last sleep.
+    pub(super) brought: Cell<usize>,
     pub(super) random: Cell<u32>,
     /// Unstarted coroutines of `spawn_local`, which nobody may steal.
     pub(super) local: SpawnList,
@@ -140,6 +142,7 @@ impl Worker {
             last_poll: Cell::new(Instant::now()),
             last_timer: Cell::new(Instant::now()),
             lingers: Cell::new(false),
+            brought: Cell::new(0),
             random: Cell::new(shared.index.wrapping_mul(0x9e37_79b9) | 1),
             local: SpawnList::new(shared.seat.lists() + 1),
             to_start: Cell::new(None),

@@ -24,6 +24,11 @@ pub mod shared {
 
 pub use crate::reactor::stand_ins::with_reactor;
 
+/// Who waits does so at once.
+pub mod linger {
+    pub fn as_thread(_: impl Fn() -> bool) {}
+}
+
 /// Turns do not matter here.
 pub fn safepoint() {}
 
