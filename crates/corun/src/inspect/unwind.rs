@@ -10,9 +10,6 @@ use std::ops::Range;
 
 use corun_context::raw::SuspendedAt;
 
-/// Frames beyond are left out: the innermost ones are what tells.
-pub(crate) const MAX_FRAMES: usize = 64;
-
 /// The return addresses of the frames of a context that is suspended on `stack`, the innermost first. Empty where the system's tables cannot be found.
 pub(crate) fn frames(at: SuspendedAt, stack: Range<usize>) -> Vec<usize> {
     imp::frames(at, &stack)
@@ -30,7 +27,8 @@ mod imp {
         RegisterRule, UnwindContext, UnwindSection, UnwindTableRow,
     };
 
-    use super::MAX_FRAMES;
+    /// Frames beyond are left out: the innermost ones are what tells.
+    const MAX_FRAMES: usize = 64;
 
     type Reader = EndianSlice<'static, NativeEndian>;
 
