@@ -18,6 +18,10 @@ pub struct StackError {
 enum Cause {
     Size,
     Map,
+    #[cfg_attr(
+        windows,
+        allow(dead_code, reason = "guards are part of a reservation there")
+    )]
     Guard,
 }
 
@@ -38,6 +42,7 @@ impl StackError {
         }
     }
 
+    #[cfg_attr(windows, allow(dead_code, reason = "as above"))]
     pub(super) fn guard(size: usize, errno: i32) -> StackError {
         StackError {
             cause: Cause::Guard,

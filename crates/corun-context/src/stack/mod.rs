@@ -27,14 +27,19 @@ mod sys;
 mod unguarded;
 #[cfg(all(feature = "std", windows))]
 mod windows;
+#[cfg(all(feature = "std", windows))]
+mod windows_pool;
 
 #[cfg(feature = "std")]
 pub use error::StackError;
 pub use unguarded::UnguardedStack;
-#[cfg(all(feature = "std", windows))]
-pub use windows::{DefaultStack, OsStack};
 #[cfg(all(feature = "std", unix))]
 pub use {default::DefaultStack, os::OsStack, pool::StackPool, slab::SlabStack};
+#[cfg(all(feature = "std", windows))]
+pub use {
+    windows::{DefaultStack, OsStack},
+    windows_pool::{SlabStack, StackPool},
+};
 
 /// The usable bytes of a stack by default: 184 KiB in an optimised build, 1 MiB in one with `debug_assertions`.
 ///
