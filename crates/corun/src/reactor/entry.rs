@@ -30,7 +30,8 @@
 //! - Wake all waiters on each event and let them race: a herd on every accept, and no order.
 //! - A ready flag without a tick, cleared before the retry: each retry would have to repeat until the call says "would block",
 //!   which costs one system call more per request.
-//! - One-shot registrations: one more system call per wait.
+//! - One-shot registrations: one more system call per wait. But where the system knows no edges, as Windows, there is nothing else: then whoever
+//!   begins to wait asks for an event, under the lock, and an event that has come asks for what others wait for (`Locked::arm`).
 //! - Generation numbers in the event: needs a table look-up per event. Freeing entries late needs none.
 //! - A lock beside the state: eight locked instructions a request instead of five.
 //! - One slot for a waker in each direction, where the last one counts (as in some async runtimes): of two tasks that read through `&TcpStream`,
@@ -46,7 +47,7 @@ use std::task::Waker;
 
 use super::herd::Herd;
 use super::poller::{Links, Reactor};
-use super::selector::RawDescriptor;
+use super::selector::{ONE_SHOT, RawDescriptor};
 use super::wait_list::{WaitList, Waiter};
 use crate::platform::fork;
 use crate::primitive::atomic::{AtomicU32, Ordering};
@@ -274,6 +275,28 @@ impl Locked<'_> {
         }
     }
 
+    /// Where events have to be asked for: asks for one of each direction that somebody waits in and that is not READY. Whoever links himself does,
+    /// and whoever dispatches an event, as it uses up what was asked for.
+    #[inline(always)]
+    fn arm(&self) {
+        if ONE_SHOT {
+            self.arm_one_shot();
+        }
+    }
+
+    #[cold]
+    fn arm_one_shot(&self) {
+        let waited = self.state >> 2 | self.state >> 6;
+        let wanted = Ready(waited & !self.state & Ready::BOTH.0);
+        // SAFETY: guarded by the lock.
+        let home = unsafe { (*self.entry.home.as_ptr()).as_ref() };
+        if let Some(home) = home
+            && wanted != Ready::NONE
+        {
+            home.arm(self.entry, wanted);
+        }
+    }
+
     /// Registers the descriptor with the current worker's reactor, if none watches it.
     #[inline]
     fn settle(&mut self) -> io::Result<()> {
@@ -374,6 +397,13 @@ impl Entry {
     }
 
     /// Makes all waiters try again.
+    #[cfg_attr(
+        windows,
+        allow(
+            dead_code,
+            reason = "no socket is closed behind the back of who waits there"
+        )
+    )]
     pub(super) fn stir(&self) {
         self.dispatch(Ready::BOTH);
     }
@@ -436,21 +466,24 @@ impl Entry {
     /// Notes an event, and gives the turn to the first waiter of each direction that it concerns.
     #[inline]
     pub(super) fn dispatch(&self, ready: Ready) {
-        let noted = self.update(|state| {
-            let new = state | ready.0;
-            (!needs_hand_on(new)).then_some(new.wrapping_add(TICK))
-        });
+        let noted = !ONE_SHOT
+            && self.update(|state| {
+                let new = state | ready.0;
+                (!needs_hand_on(new)).then_some(new.wrapping_add(TICK))
+            });
         if !noted {
             let mut locked = self.lock();
             locked.note(ready);
             if locked.needs_hand_on(Direction::Write) {
                 let [reading, writing] = locked.hand_on_all();
+                locked.arm();
                 drop(locked);
                 reading.wake();
                 writing.wake();
             } else {
                 // Mostly one reads and nobody waits to write.
                 let reading = locked.hand_on_if_free(Direction::Read);
+                locked.arm();
                 drop(locked);
                 reading.wake();
             }
@@ -524,6 +557,7 @@ impl Entry {
             }
         }
         locked.state |= direction.queued();
+        locked.arm();
         None
     }
 
@@ -564,6 +598,7 @@ impl Entry {
             }
         }
         locked.state |= direction.herd();
+        locked.arm();
         drop(locked);
         crowd.wake();
         Ok(None)

@@ -79,6 +79,13 @@ impl Limits {
             .is_some_and(|set| set.closed.load(Ordering::Acquire))
     }
 
+    #[cfg_attr(
+        windows,
+        allow(
+            dead_code,
+            reason = "no socket is closed behind the back of who waits there"
+        )
+    )]
     pub(crate) fn close(&self) {
         self.set().closed.store(true, Ordering::Release);
     }

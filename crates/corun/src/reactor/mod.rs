@@ -9,7 +9,8 @@
 //! - [`Reactor`] (`poller.rs`): waits for events and hands them to entries; frees entries when no event can name them any more.
 //! - `Entry` (`entry.rs`, `turn.rs`, `wait_list.rs`): the state of one registered descriptor: what is known of its readiness, and who waits.
 //! - [`Source`] (`source.rs`): what a socket owns; makes an entry when it first has to wait, and takes it away when it is dropped.
-//! - `selector`: the system calls: epoll on Linux, the `polling` crate elsewhere.
+//! - `selector`: the system calls: epoll on Linux, the `polling` crate elsewhere, for kqueue and for the I/O completion
+//!   ports of Windows, which report a descriptor once for each time that they are asked to.
 //!
 //! - [`Operation`] (`operation.rs`, `task_turn.rs`): an operation as a future, with a place in the order of those who wait; `Source::poll` is for
 //!   tasks that poll through a trait, and have none (`herd.rs`).
@@ -26,7 +27,7 @@ mod operation;
 mod poller;
 mod source;
 mod task_turn;
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests;
 mod turn;
 mod wait_list;
@@ -47,7 +48,7 @@ pub(crate) use entry::Direction;
 pub(crate) use limits::Limits;
 pub(crate) use operation::Operation;
 pub(crate) use poller::Reactor;
-pub(crate) use selector::Socket;
+pub(crate) use selector::{BorrowedDescriptor, Socket};
 pub(crate) use source::Source;
 #[cfg(unix)]
 pub use watch::{Interest, Watch};

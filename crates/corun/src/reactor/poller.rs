@@ -213,7 +213,6 @@ impl Reactor {
 
     /// Makes the next `wake` an event again, although no poll that waits has taken the last one back: for a host that waits on the descriptor.
     /// What was published before a `wake` that was merged with an earlier one is visible after this, so it has to be looked for then.
-    #[cfg(unix)]
     pub(crate) fn rearm(&self) {
         self.woken.swap(false, Ordering::AcqRel);
     }
@@ -259,6 +258,11 @@ impl Reactor {
         drop(registry);
         points::io_registered(entry.descriptor as u64);
         Ok(())
+    }
+
+    /// Asks for one more event of an entry that was adopted.
+    pub(super) fn arm(&self, entry: &Entry, wanted: Ready) {
+        self.selector.arm(entry.descriptor, entry, wanted);
     }
 
     /// Watches an entry's descriptor no more, because it is about to be closed. The entry, which has left its home, may still be waited on.
@@ -377,8 +381,10 @@ mod tests {
         });
     }
 
+    #[cfg(unix)]
     extern "C" fn ignore(_: libc::c_int) {}
 
+    #[cfg(unix)]
     #[test]
     fn a_signal_handler_neither_ends_nor_prolongs_a_poll() {
         let reactor = Reactor::new().unwrap();

@@ -6,7 +6,6 @@
 use std::io;
 use std::iter;
 use std::num::NonZeroUsize;
-use std::os::fd::BorrowedFd;
 use std::ptr;
 use std::time::Duration;
 
@@ -14,8 +13,18 @@ use polling::{Event, PollMode, Poller};
 
 use super::entry::{Entry, Ready};
 
-pub(crate) use std::os::fd::AsRawFd as Socket;
-pub(crate) use std::os::fd::RawFd as RawDescriptor;
+#[cfg(unix)]
+pub(crate) use std::os::fd::{
+    AsRawFd as Socket, BorrowedFd as BorrowedDescriptor, RawFd as RawDescriptor,
+};
+#[cfg(windows)]
+pub(crate) use std::os::windows::io::{
+    AsRawSocket as Socket, BorrowedSocket as BorrowedDescriptor, RawSocket as RawDescriptor,
+};
+
+/// The system reports a descriptor once, for each time that it is asked to: Windows knows no edges.
+/// `--cfg corun_one_shot` has it so elsewhere, so that it is tested.
+pub(super) const ONE_SHOT: bool = cfg!(any(windows, corun_one_shot));
 
 /// How many events one system call fetches at the most.
 const BATCH: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
@@ -59,7 +68,7 @@ fn ready(event: &Event) -> Ready {
 impl Selector {
     pub(super) fn new() -> io::Result<Selector> {
         let poller = Poller::new()?;
-        if !poller.supports_edge() {
+        if !ONE_SHOT && !poller.supports_edge() {
             return Err(io::Error::new(
                 io::ErrorKind::Unsupported,
                 "this system cannot report changes of descriptors (edge-triggered events)",
@@ -68,17 +77,37 @@ impl Selector {
         Ok(Selector(poller))
     }
 
-    /// Reports every change of the descriptor from now on, and its present state as the first one.
+    /// Reports every change of the descriptor from now on, and its present state as the first one; with [`ONE_SHOT`], what `arm` asks for.
     pub(super) fn add(&self, descriptor: RawDescriptor, entry: *const Entry) -> io::Result<()> {
-        let interest = Event::all(entry.expose_provenance()).with_interrupt();
+        let key = entry.expose_provenance();
+        let (interest, mode) = if ONE_SHOT {
+            (Event::none(key), PollMode::Oneshot)
+        } else {
+            (Event::all(key).with_interrupt(), PollMode::Edge)
+        };
         // SAFETY: the caller's socket is open, and is taken out by `delete` before it is closed.
-        unsafe { self.0.add_with_mode(descriptor, interest, PollMode::Edge) }
+        unsafe { self.0.add_with_mode(descriptor, interest, mode) }
+    }
+
+    /// Reports the descriptor once more, as soon as one of these directions is ready.
+    pub(super) fn arm(&self, descriptor: RawDescriptor, entry: *const Entry, ready: Ready) {
+        let (readable, writable) = (ready.contains(Ready::READ), ready.contains(Ready::WRITE));
+        let mut interest = Event::new(entry.expose_provenance(), readable, writable);
+        if readable {
+            interest.set_interrupt(true);
+        }
+        // SAFETY: the caller's socket is open during the call.
+        let descriptor = unsafe { BorrowedDescriptor::borrow_raw(descriptor) };
+        // It can only fail if somebody closed the descriptor behind our back.
+        let _ = self
+            .0
+            .modify_with_mode(descriptor, interest, PollMode::Oneshot);
     }
 
     /// No later `wait` reports the descriptor.
     pub(super) fn delete(&self, descriptor: RawDescriptor) {
         // SAFETY: the caller's socket is open during the call.
-        let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
+        let descriptor = unsafe { BorrowedDescriptor::borrow_raw(descriptor) };
         // It can only fail if somebody closed the descriptor behind our back, and then the kernel has forgotten it.
         let _ = self.0.delete(descriptor);
     }
@@ -95,7 +124,8 @@ impl Selector {
         let _ = self.0.notify();
     }
 
-    pub(super) fn as_fd(&self) -> BorrowedFd<'_> {
+    #[cfg(unix)]
+    pub(super) fn as_fd(&self) -> BorrowedDescriptor<'_> {
         use std::os::fd::AsFd;
         self.0.as_fd()
     }
@@ -104,5 +134,8 @@ impl Selector {
 /// The descriptor of a socket, as the selector wants it.
 #[inline]
 pub(super) fn raw<S: Socket>(socket: &S) -> RawDescriptor {
-    socket.as_raw_fd()
+    #[cfg(unix)]
+    return socket.as_raw_fd();
+    #[cfg(windows)]
+    return socket.as_raw_socket();
 }

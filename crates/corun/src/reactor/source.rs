@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -211,7 +210,7 @@ impl Source {
         mut operation: impl FnMut() -> io::Result<T>,
     ) -> io::Result<T> {
         // SAFETY: the caller's socket is open during the call.
-        let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
+        let descriptor = unsafe { selector::BorrowedDescriptor::borrow_raw(descriptor) };
         loop {
             let in_time = limit.poll(&[descriptor], direction)?;
             let result = operation();
@@ -226,6 +225,13 @@ impl Source {
     }
 
     /// Makes all waiters try again. Used after something that an operation looks at has changed.
+    #[cfg_attr(
+        windows,
+        allow(
+            dead_code,
+            reason = "no socket is closed behind the back of who waits there"
+        )
+    )]
     pub(crate) fn stir(&self) {
         if let Some(entry) = self.entry()
             && !entry.is_stale()
