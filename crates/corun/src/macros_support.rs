@@ -17,7 +17,6 @@ pub fn is_cancelled(coroutine: &crate::Coroutine) -> bool {
 }
 
 /// Takes no more coroutines, and cancels those that there are, when the host next drives them. Returns whether any are left.
-#[cfg(unix)]
 pub fn wind_up(runtime: &crate::runtime::LocalRuntime) -> bool {
     runtime.wind_up()
 }

@@ -21,14 +21,13 @@
 
 use std::cell::Cell;
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::thread;
 use std::time::Instant;
 
 use super::levels::Surroundings;
 use super::thread_wait;
 use crate::platform;
-use crate::reactor::Direction;
+use crate::reactor::{BorrowedDescriptor, Direction};
 use crate::scheduler::signal::Signal;
 use crate::time::Elapsed;
 
@@ -139,7 +138,7 @@ impl Limit {
     #[cold]
     pub(crate) fn poll(
         &self,
-        descriptors: &[BorrowedFd<'_>],
+        descriptors: &[BorrowedDescriptor<'_>],
         direction: Direction,
     ) -> io::Result<bool> {
         if self.is_over() {

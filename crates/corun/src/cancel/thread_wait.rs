@@ -6,7 +6,6 @@
 
 use std::cell::Cell;
 use std::io;
-use std::os::fd::BorrowedFd;
 use std::ptr;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -14,7 +13,7 @@ use std::time::Instant;
 use super::levels::Surroundings;
 use crate::platform::bell::Bell;
 use crate::platform::{fork, poll as system};
-use crate::reactor::Direction;
+use crate::reactor::{BorrowedDescriptor, Direction};
 use crate::scheduler::lock_mutex;
 use crate::scheduler::signal::Signal;
 
@@ -89,7 +88,7 @@ pub(super) fn wait(signal: &Signal, deadline: Option<Instant>) -> bool {
 /// The same for descriptors: returns whether one may be ready.
 #[cold]
 pub(super) fn poll(
-    descriptors: &[BorrowedFd<'_>],
+    descriptors: &[BorrowedDescriptor<'_>],
     direction: Direction,
     deadline: Option<Instant>,
 ) -> io::Result<bool> {

@@ -8,11 +8,21 @@
 
 use std::ops::Range;
 
-use corun_context::raw::SuspendedAt;
+use corun_context::raw::Context;
 
 /// The return addresses of the frames of a context that is suspended on `stack`, the innermost first. Empty where the system's tables cannot be found.
-pub(crate) fn frames(at: SuspendedAt, stack: Range<usize>) -> Vec<usize> {
-    imp::frames(at, &stack)
+///
+/// # Safety
+/// It is suspended, and stays so during the call.
+pub(crate) unsafe fn frames(context: Context, stack: Range<usize>) -> Vec<usize> {
+    #[cfg(target_os = "linux")]
+    // SAFETY: the same contract.
+    return imp::frames(unsafe { corun_context::raw::suspended_at(context) }, &stack);
+    #[cfg(not(target_os = "linux"))]
+    {
+        let _ = (context, stack);
+        Vec::new()
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -254,16 +264,5 @@ mod imp {
             })
         });
         1
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-mod imp {
-    use std::ops::Range;
-
-    use corun_context::raw::SuspendedAt;
-
-    pub(super) fn frames(_: SuspendedAt, _: &Range<usize>) -> Vec<usize> {
-        Vec::new()
     }
 }

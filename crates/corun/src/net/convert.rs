@@ -64,6 +64,51 @@ macro_rules! conversions {
                 }
             }
         };
+
+        #[cfg(windows)]
+        const _: () = {
+            use std::os::windows::io::{
+                AsRawSocket, AsSocket, BorrowedSocket, FromRawSocket, IntoRawSocket, OwnedSocket,
+                RawSocket,
+            };
+
+            impl AsSocket for $socket {
+                fn as_socket(&self) -> BorrowedSocket<'_> {
+                    self.0.inner.as_socket()
+                }
+            }
+
+            impl AsRawSocket for $socket {
+                fn as_raw_socket(&self) -> RawSocket {
+                    self.0.inner.as_raw_socket()
+                }
+            }
+
+            impl FromRawSocket for $socket {
+                unsafe fn from_raw_socket(socket: RawSocket) -> $socket {
+                    // SAFETY: the same contract.
+                    unsafe { <$std>::from_raw_socket(socket) }.into()
+                }
+            }
+
+            impl IntoRawSocket for $socket {
+                fn into_raw_socket(self) -> RawSocket {
+                    <$std>::from(self).into_raw_socket()
+                }
+            }
+
+            impl From<OwnedSocket> for $socket {
+                fn from(socket: OwnedSocket) -> $socket {
+                    <$std>::from(socket).into()
+                }
+            }
+
+            impl From<$socket> for OwnedSocket {
+                fn from(socket: $socket) -> OwnedSocket {
+                    <$std>::from(socket).into()
+                }
+            }
+        };
     };
 }
 pub(super) use conversions;

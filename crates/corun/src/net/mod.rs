@@ -49,7 +49,10 @@
 
 mod addr;
 mod asynchronous;
-#[cfg(unix)]
+#[cfg_attr(
+    not(unix),
+    allow(dead_code, reason = "for sockets that have names in the file system")
+)]
 pub(crate) mod backoff;
 mod connect;
 mod convert;

@@ -1,7 +1,8 @@
 //! A descriptor that becomes readable when it is rung: to get a thread out of `poll(2)`.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+
+use crate::reactor::BorrowedDescriptor;
 
 /// Rung by any thread; muted by the one that waits for it.
 pub(crate) struct Bell(imp::Ends);
@@ -25,8 +26,9 @@ impl Bell {
     }
 }
 
-impl AsFd for Bell {
-    fn as_fd(&self) -> BorrowedFd<'_> {
+impl Bell {
+    /// What becomes readable.
+    pub(crate) fn descriptor(&self) -> BorrowedDescriptor<'_> {
         imp::readable(&self.0)
     }
 }
@@ -57,7 +59,7 @@ mod imp {
     }
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
 mod imp {
     use std::io::{self, Read, Write};
     use std::os::fd::{AsFd, BorrowedFd};
@@ -88,7 +90,36 @@ mod imp {
     }
 }
 
-#[cfg(test)]
+#[cfg(windows)]
+mod imp {
+    use std::io;
+    use std::net::{Ipv4Addr, UdpSocket};
+    use std::os::windows::io::{AsSocket, BorrowedSocket};
+
+    /// Who rings sends it a datagram of its own.
+    pub(super) type Ends = UdpSocket;
+
+    pub(super) fn new() -> io::Result<Ends> {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        socket.connect(socket.local_addr()?)?;
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    }
+
+    pub(super) fn ring(bell: &Ends) {
+        let _ = bell.send(&[1]);
+    }
+
+    pub(super) fn mute(bell: &Ends) {
+        while bell.recv(&mut [0; 8]).is_ok() {}
+    }
+
+    pub(super) fn readable(bell: &Ends) -> BorrowedSocket<'_> {
+        bell.as_socket()
+    }
+}
+
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -98,7 +129,12 @@ mod tests {
             tv_sec: 0,
             tv_nsec: 0,
         };
-        poll(&mut [PollFd::new(bell, PollFlags::IN)], Some(&now)).unwrap() == 1
+        poll(
+            &mut [PollFd::new(&bell.descriptor(), PollFlags::IN)],
+            Some(&now),
+        )
+        .unwrap()
+            == 1
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! A store followed by a load of something else is seen in that order by all others only with a full fence in between, which costs as much as an
 //! atomic exchange. Where one side does this all the time and the other side rarely, the rare side can pay for both: it asks the system
-//! to have every processor that runs a thread of this process execute a full fence (`membarrier(2)`, half a microsecond).
+//! to have every processor that runs a thread of this process execute a full fence (`membarrier(2)`, half a microsecond;
+//! `FlushProcessWriteBuffers` on Windows).
 //!
 //! # Promise
 //! If one thread does A, [`light`], B, and another one C, [`heavy`], D, then B sees what C did, or D sees what A did: as with two
@@ -91,7 +92,30 @@ mod system {
     }
 }
 
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(windows)]
+mod system {
+    #[link(name = "kernel32")]
+    unsafe extern "system" {
+        fn FlushProcessWriteBuffers();
+    }
+
+    pub(super) fn is_alone() -> bool {
+        // There is nothing to register, so that it is never a matter of more than microseconds.
+        true
+    }
+
+    pub(super) fn register() -> bool {
+        true
+    }
+
+    pub(super) fn fence_all() -> bool {
+        // SAFETY: no preconditions.
+        unsafe { FlushProcessWriteBuffers() };
+        true
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", windows)))]
 mod system {
     pub(super) fn is_alone() -> bool {
         false

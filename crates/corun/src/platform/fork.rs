@@ -96,7 +96,7 @@ extern "C" fn child() {
     hooks().for_each(|hook| (hook.child)());
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::*;
     use std::cell::RefCell;

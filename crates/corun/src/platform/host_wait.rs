@@ -1,9 +1,10 @@
 //! One descriptor for a host loop to wait on, which stands for a reactor and its worker's earliest timer.
 //!
 //! On Linux it is an epoll instance that holds the reactor's own and a timerfd. Elsewhere it is the reactor's descriptor alone, and the
-//! host has to mind `LocalRuntime::next_deadline`.
+//! host has to mind `LocalRuntime::next_deadline`. On Windows there is none.
 
 use std::io;
+#[cfg(unix)]
 use std::os::fd::BorrowedFd;
 use std::time::Instant;
 
@@ -75,6 +76,7 @@ impl HostWait {
         Ok(HostWait)
     }
 
+    #[cfg(unix)]
     pub(crate) fn as_fd<'a>(&'a self, reactor: &'a Reactor) -> BorrowedFd<'a> {
         reactor.as_fd()
     }

@@ -3,14 +3,12 @@
 use std::io;
 use std::time::Instant;
 
-#[cfg(unix)]
 use crate::platform::bell::Bell;
-use crate::reactor::Direction;
+use crate::reactor::{BorrowedDescriptor, Direction};
 
 /// Waits until one of the descriptors may be ready (`true`), or the deadline has passed or the bell has rung (`false`).
-#[cfg(unix)]
 pub(crate) fn wait(
-    descriptors: &[std::os::fd::BorrowedFd<'_>],
+    descriptors: &[BorrowedDescriptor<'_>],
     direction: Direction,
     deadline: Option<Instant>,
     bell: Option<&Bell>,
@@ -29,7 +27,8 @@ pub(crate) fn wait(
         let wanted = descriptors
             .iter()
             .map(|descriptor| PollFd::new(descriptor, flags(direction)));
-        let bell = bell.map(|bell| PollFd::new(bell, PollFlags::IN));
+        let bell = bell.map(Bell::descriptor);
+        let bell = bell.as_ref().map(|bell| PollFd::new(bell, PollFlags::IN));
         let mut all: Vec<_> = wanted.chain(bell).collect();
         match poll(&mut all, timeout.as_ref()) {
             Ok(0) if deadline.is_some_and(|deadline| Instant::now() < deadline) => {}
@@ -44,9 +43,8 @@ pub(crate) fn wait(
 }
 
 /// Is the descriptor ready (or broken, so that an operation would fail at once)?
-#[cfg(unix)]
 pub(crate) fn is_ready(
-    descriptor: std::os::fd::BorrowedFd<'_>,
+    descriptor: BorrowedDescriptor<'_>,
     direction: Direction,
 ) -> io::Result<bool> {
     use rustix::event::{PollFd, Timespec, poll};
@@ -67,7 +65,6 @@ pub(crate) fn is_ready(
     }
 }
 
-#[cfg(unix)]
 fn flags(direction: Direction) -> rustix::event::PollFlags {
     match direction {
         Direction::Read => rustix::event::PollFlags::IN,

@@ -5,7 +5,6 @@ use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::panic::{self, Location};
 use std::time::Instant;
 
@@ -25,8 +24,9 @@ use crate::scheduler::worker::{AbortOnUnwind, Worker};
 /// sisters. For programs that have a main loop already (a GUI, a game, libevent, a script engine), and for coroutines that
 /// use what is not `Send`.
 ///
-/// The host waits on [`as_fd`](AsFd::as_fd) beside its own descriptors: it is readable when a call of `poll` would have something to do because
-/// of a descriptor, a timer or a wake-up from another thread.
+/// On Unix, the host waits on [`as_fd`](std::os::fd::AsFd::as_fd) beside its own descriptors: it is readable when a call of `poll` would have something
+/// to do because of a descriptor, a timer or a wake-up from another thread. On Windows there is no such handle as yet, so that the host has to call
+/// `poll` from time to time, or be in [`block_on`](LocalRuntime::block_on).
 ///
 /// If it is dropped with coroutines that have not ended, these stay suspended for ever, with what they hold, as their stacks cannot be
 /// freed without being unwound.
@@ -229,14 +229,17 @@ impl Drop for Entered {
     }
 }
 
-impl AsFd for LocalRuntime {
-    fn as_fd(&self) -> BorrowedFd<'_> {
+#[cfg(unix)]
+impl std::os::fd::AsFd for LocalRuntime {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.host_wait.as_fd(&self.worker.shared().reactor)
     }
 }
 
-impl AsRawFd for LocalRuntime {
-    fn as_raw_fd(&self) -> RawFd {
+#[cfg(unix)]
+impl std::os::fd::AsRawFd for LocalRuntime {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        use std::os::fd::AsFd;
         self.as_fd().as_raw_fd()
     }
 }

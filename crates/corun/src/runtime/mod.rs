@@ -17,11 +17,9 @@ use crate::scheduler::{Scheduler, stall};
 use config::Request;
 
 pub(crate) mod config;
-#[cfg(unix)]
 mod local;
 mod shutdown;
 
-#[cfg(unix)]
 pub use crate::scheduler::stall::Stall;
 pub use local::LocalRuntime;
 pub use shutdown::{ShutdownError, Unfinished};

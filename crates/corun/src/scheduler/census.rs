@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use corun_context::raw::{self, Context};
+use corun_context::raw::Context;
 
 use super::Scheduler;
 use super::parked::OPEN;
@@ -256,6 +256,5 @@ fn frames(task: TaskRef, control: *const Control) -> Vec<usize> {
         return Vec::new();
     }
     // SAFETY: suspended, as above.
-    let at = unsafe { raw::suspended_at(context) };
-    unwind::frames(at, context.stack_pointer()..control.addr())
+    unsafe { unwind::frames(context, context.stack_pointer()..control.addr()) }
 }

@@ -30,6 +30,7 @@ pub(crate) mod migrant;
 pub(crate) mod migrants;
 mod next_place;
 mod nudges;
+#[cfg_attr(not(unix), path = "no_overflow.rs")]
 pub(crate) mod overflow;
 pub(crate) mod parked;
 pub(crate) mod roll;

@@ -2,8 +2,6 @@
 
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
-use std::mem::ManuallyDrop;
-use std::os::fd::FromRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -148,8 +146,16 @@ pub(super) fn print(stall: &Stall) {
         "\ncorun: {stall}help: call corun::checkpoint() in long computations, and move what blocks the thread to corun::blocking; \
          CORUN_STALL_REPORT=0 silences this\n"
     );
-    // SAFETY: the descriptor is not closed here.
-    let mut stderr = ManuallyDrop::new(unsafe { std::fs::File::from_raw_fd(2) });
     // There is nowhere else to tell an error.
-    let _ = stderr.write_all(text.as_bytes());
+    #[cfg(unix)]
+    {
+        use std::os::fd::FromRawFd;
+        // SAFETY: the descriptor is not closed here.
+        let stderr = unsafe { std::fs::File::from_raw_fd(2) };
+        let _ = std::mem::ManuallyDrop::new(stderr).write_all(text.as_bytes());
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = std::io::stderr().write_all(text.as_bytes());
+    }
 }
