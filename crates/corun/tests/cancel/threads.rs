@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use corun::CancelToken;
 use corun::channel::unbounded;
+#[cfg(unix)]
 use corun::net::unix::UnixStream;
 use corun::net::{TcpListener, TcpStream, UdpSocket};
 use corun::sync::Mutex;
@@ -39,6 +40,18 @@ fn a_plain_thread_is_cancelled() {
 /// Something that a thread waits for at a socket, where nothing ever comes.
 type SocketWait = Box<dyn Fn() + Send>;
 
+#[cfg(unix)]
+fn local_pair() -> (UnixStream, UnixStream) {
+    UnixStream::pair().unwrap()
+}
+
+#[cfg(not(unix))]
+fn local_pair() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (near, listener.accept().unwrap().0)
+}
+
 fn socket_waits() -> Vec<(&'static str, SocketWait)> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -52,7 +65,7 @@ fn socket_waits() -> Vec<(&'static str, SocketWait)> {
     let full = TcpStream::connect(address).unwrap();
     let (full_peer, _) = listener.accept().unwrap();
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let (left, right) = UnixStream::pair().unwrap();
+    let (left, right) = local_pair();
     vec![
         ("accept", Box::new(move || drop(listener.accept()))),
         (
@@ -93,7 +106,7 @@ fn socket_waits() -> Vec<(&'static str, SocketWait)> {
 }
 
 /// The thread is in the kernel's `poll`, as far as the system tells; elsewhere it may be on its way there, which must do no harm.
-fn until_it_polls(thread: libc::pid_t) {
+fn until_it_polls(thread: i32) {
     let path = format!("/proc/self/task/{thread}/syscall");
     // 7 is `poll` and 271 `ppoll` on x86-64; 73 `ppoll` on aarch64. Where it may not be read, there is nothing to wait for.
     while let Ok(call) = std::fs::read_to_string(&path)
@@ -106,15 +119,16 @@ fn until_it_polls(thread: libc::pid_t) {
     }
 }
 
-#[cfg(target_os = "linux")]
-fn thread_id() -> libc::pid_t {
+fn thread_id() -> i32 {
+    #[cfg(target_os = "linux")]
     // SAFETY: no preconditions.
-    unsafe { libc::gettid() }
+    return unsafe { libc::gettid() };
+    #[cfg(not(target_os = "linux"))]
+    0
 }
 
 /// While it waits, or before.
 #[test]
-#[cfg(target_os = "linux")]
 fn a_plain_thread_that_waits_for_a_socket_is_cancelled() {
     for while_it_waits in [true, false] {
         for (name, wait) in socket_waits() {
@@ -143,7 +157,6 @@ fn a_plain_thread_that_waits_for_a_socket_is_cancelled() {
 
 /// The closure of a scope ends with its child, on a thread as well.
 #[test]
-#[cfg(target_os = "linux")]
 fn a_child_that_panics_ends_the_wait_of_its_parent() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let parent = thread_id();
@@ -161,9 +174,8 @@ fn a_child_that_panics_ends_the_wait_of_its_parent() {
 
 /// What is hidden by a shield rings, and does not end the wait; data does.
 #[test]
-#[cfg(target_os = "linux")]
 fn a_shielded_thread_waits_on_for_its_socket() {
-    let (left, right) = UnixStream::pair().unwrap();
+    let (left, right) = local_pair();
     let token = CancelToken::new();
     let (send, receive) = std::sync::mpsc::channel();
     let thread = std::thread::spawn({

@@ -68,6 +68,13 @@ pub fn everywhere(body: impl Fn(Place) + Send + Sync + Copy + 'static) {
     }
 }
 
+/// Does an error say that this program has shut down the direction? std has no kind for it on Windows.
+pub fn is_of_shut_down(error: &std::io::Error) -> bool {
+    const WSAESHUTDOWN: i32 = 10058;
+    error.kind() == std::io::ErrorKind::BrokenPipe
+        || (cfg!(windows) && error.raw_os_error() == Some(WSAESHUTDOWN))
+}
+
 /// Runs something, and checks that it took at least as long as was asked for, and returned at all.
 #[track_caller]
 pub fn takes_at_least<T>(time: Duration, body: impl FnOnce() -> T) -> T {

@@ -6,7 +6,7 @@ use crate::{runtime, spawn};
 
 #[test]
 fn a_hundred_thousand_wait_at_once() {
-    // Under the emulator, without light guards, 32,000 stacks are all there can be.
+    // Under the emulator and under Wine, without light guards, 32,000 stacks are all there can be.
     let is_emulated =
         std::env::var_os("CORUN_TEST_RUNNER").is_some_and(|runner| !runner.is_empty());
     let count: usize = if is_emulated { 10_000 } else { 100_000 };

@@ -1,6 +1,8 @@
 //! The sockets as futures: every operation, beside blocking users, dropped at each point, closed while somebody waits.
 
-use std::io::{self, ErrorKind, Read, Write};
+#[cfg(unix)]
+use std::io;
+use std::io::{ErrorKind, Read, Write};
 use std::net::Shutdown;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -10,6 +12,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::common::{CountingWaker, everywhere};
 use corun::block_on;
+#[cfg(unix)]
 use corun::net::unix::{UnixDatagram, UnixListener, UnixStream};
 use corun::net::{TcpListener, TcpStream, UdpSocket};
 
@@ -20,6 +23,7 @@ fn tcp_pair() -> (TcpStream, TcpStream) {
 }
 
 /// A path that no other test of this process uses.
+#[cfg(unix)]
 fn path(name: &str) -> PathBuf {
     static DRAWN: AtomicUsize = AtomicUsize::new(0);
     let number = DRAWN.fetch_add(1, Ordering::Relaxed);
@@ -149,6 +153,7 @@ fn udp_in_every_operation() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn local_sockets_in_every_operation() {
     everywhere(|place| {
@@ -206,6 +211,7 @@ fn local_sockets_in_every_operation() {
 }
 
 /// Blocking calls, futures and polls accept from one listener, which gives each connection to one of them.
+#[cfg(unix)]
 #[test]
 fn all_kinds_of_users_share_a_listener() {
     everywhere(|place| {
@@ -352,6 +358,7 @@ fn a_future_is_woken_by_its_latest_waker() {
     ));
 }
 
+#[cfg(unix)]
 #[test]
 fn closing_wakes_who_waits() {
     everywhere(|place| {
@@ -443,6 +450,7 @@ fn neither_timeouts_nor_the_mode_concern_futures() {
 }
 
 /// Tasks that poll have no order, but none is forgotten.
+#[cfg(unix)]
 #[test]
 fn everyone_who_polls_is_called() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

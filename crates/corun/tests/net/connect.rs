@@ -1,10 +1,14 @@
 //! Connecting: refused, timed out, several addresses, names.
 
 use std::io::ErrorKind;
+#[cfg(unix)]
 use std::os::fd::AsRawFd;
 use std::time::Duration;
 
-use crate::common::{everywhere, takes_at_least};
+use crate::common::everywhere;
+#[cfg(unix)]
+use crate::common::takes_at_least;
+#[cfg(unix)]
 use corun::net::unix::{UnixListener, UnixStream};
 use corun::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 
@@ -74,6 +78,7 @@ fn names_are_resolved() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn a_listener_that_is_overrun_lets_connects_time_out() {
     everywhere(|_| {
@@ -97,6 +102,7 @@ fn a_listener_that_is_overrun_lets_connects_time_out() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn a_local_listener_that_is_overrun_makes_connects_wait() {
     everywhere(|place| {
@@ -121,6 +127,7 @@ fn a_local_listener_that_is_overrun_makes_connects_wait() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn abstract_and_missing_local_addresses() {
     everywhere(|_| {

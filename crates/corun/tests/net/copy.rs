@@ -4,10 +4,11 @@ use std::io::{ErrorKind, Read, Write};
 use std::time::Duration;
 
 use corun::io::{self, Stream};
+#[cfg(unix)]
 use corun::net::unix::UnixStream;
 use corun::net::{Shutdown, TcpListener, TcpStream};
 
-use crate::common::{everywhere, takes_at_least};
+use crate::common::{everywhere, is_of_shut_down, takes_at_least};
 
 const SHORT: Duration = Duration::from_millis(5);
 
@@ -62,6 +63,7 @@ where
     assert_eq!(far.read(&mut [0]).unwrap(), 0);
 }
 
+#[cfg(unix)]
 #[test]
 fn megabytes_to_somebody_slow() {
     everywhere(|place| {
@@ -112,10 +114,7 @@ fn a_writer_that_has_gone_is_an_error() {
         let ((mut near, from), (to, far)) = (tcp_pair(), tcp_pair());
         near.write_all(b"for nobody").unwrap();
         to.shutdown(Shutdown::Write).unwrap();
-        assert_eq!(
-            io::copy(&from, &to).unwrap_err().kind(),
-            ErrorKind::BrokenPipe
-        );
+        assert!(is_of_shut_down(&io::copy(&from, &to).unwrap_err()));
         drop(far);
     });
 }

@@ -1,9 +1,11 @@
 //! UDP and local datagrams.
 
+#[cfg(unix)]
 use std::sync::Arc;
 
 use crate::common::everywhere;
 use corun::net::UdpSocket;
+#[cfg(unix)]
 use corun::net::unix::UnixDatagram;
 
 #[test]
@@ -71,6 +73,7 @@ fn options_of_udp() {
     assert!(!socket.multicast_loop_v4().unwrap());
 }
 
+#[cfg(unix)]
 #[test]
 fn local_datagrams_wait_for_room_at_a_receiver_that_is_not_connected() {
     everywhere(|place| {
@@ -98,6 +101,7 @@ fn local_datagrams_wait_for_room_at_a_receiver_that_is_not_connected() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn local_datagrams_wait_for_room_at_a_connected_receiver() {
     everywhere(|place| {

@@ -4,9 +4,12 @@ use std::io::{ErrorKind, Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::common::everywhere;
+use crate::common::{everywhere, is_of_shut_down};
+#[cfg(unix)]
+use corun::net::UdpSocket;
+#[cfg(unix)]
 use corun::net::unix::{UnixDatagram, UnixListener, UnixStream};
-use corun::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
+use corun::net::{Shutdown, TcpListener, TcpStream};
 
 fn tcp_pair() -> (TcpStream, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -28,7 +31,7 @@ fn after_a_half_close_the_other_direction_goes_on() {
         let mut answer = String::new();
         a.read_to_string(&mut answer).unwrap();
         assert_eq!(answer, "really? yes");
-        assert_eq!(a.write(b"more").unwrap_err().kind(), ErrorKind::BrokenPipe);
+        assert!(is_of_shut_down(&a.write(b"more").unwrap_err()));
         other.join();
     });
 }
@@ -58,15 +61,16 @@ fn shutting_down_wakes_a_writer() {
         let a = Arc::new(a);
         let writer = {
             let a = Arc::clone(&a);
-            place.spawn(move || (&*a).write_all(&vec![0; 64 << 20]).unwrap_err().kind())
+            place.spawn(move || (&*a).write_all(&vec![0; 64 << 20]).unwrap_err())
         };
         // Something has arrived, so that the writer is at work.
         b.peek(&mut [0]).unwrap();
         a.shutdown(Shutdown::Both).unwrap();
-        assert_eq!(writer.join(), ErrorKind::BrokenPipe);
+        assert!(is_of_shut_down(&writer.join()));
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn shutting_down_a_local_connection_wakes_its_reader() {
     everywhere(|place| {
@@ -81,6 +85,8 @@ fn shutting_down_a_local_connection_wakes_its_reader() {
     });
 }
 
+// Under Wine a reset looks like the end of the stream to who reads.
+#[cfg(unix)]
 #[test]
 fn a_reset_reaches_reader_and_writer() {
     everywhere(|place| {
@@ -138,6 +144,7 @@ fn data_before_the_end_is_not_lost() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn closing_a_listener_wakes_who_accepts() {
     everywhere(|place| {
@@ -163,6 +170,7 @@ fn closing_a_listener_wakes_who_accepts() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn closing_wakes_who_waits_on_other_sockets_without_connection() {
     everywhere(|place| {

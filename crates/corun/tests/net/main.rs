@@ -5,13 +5,16 @@ mod common;
 
 mod asynchronous;
 mod connect;
+#[cfg(unix)]
 mod convert;
 mod copy;
 mod datagrams;
+#[cfg(unix)]
 mod descriptors;
 mod echo;
 mod endings;
 mod pieces;
 mod sharing;
+#[cfg(unix)]
 mod std_surface;
 mod timeouts;

@@ -4,8 +4,11 @@ use std::io::{ErrorKind, Read, Write};
 use std::time::Duration;
 
 use crate::common::{everywhere, takes_at_least};
+#[cfg(unix)]
+use corun::net::UdpSocket;
+#[cfg(unix)]
 use corun::net::unix::{UnixDatagram, UnixStream};
-use corun::net::{TcpListener, TcpStream, UdpSocket};
+use corun::net::{TcpListener, TcpStream};
 
 const SHORT: Duration = Duration::from_millis(5);
 
@@ -74,6 +77,7 @@ fn a_timeout_that_comes_from_std_holds() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn datagram_sockets_give_up() {
     everywhere(|_| {
@@ -100,6 +104,7 @@ fn datagram_sockets_give_up() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn local_connections_give_up() {
     everywhere(|_| {

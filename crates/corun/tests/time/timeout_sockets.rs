@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::time::Duration;
 
 use crate::common::{Place, everywhere, takes_at_least};
+#[cfg(unix)]
 use corun::net::unix::{UnixDatagram, UnixStream};
 use corun::net::{TcpListener, TcpStream, UdpSocket};
 use corun::timeout;
@@ -40,6 +41,7 @@ fn accepting_reading_and_writing() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn datagrams_and_local_sockets() {
     everywhere(|_| {
@@ -59,6 +61,7 @@ fn datagrams_and_local_sockets() {
 }
 
 /// The pauses between attempts, where no event tells.
+#[cfg(unix)]
 #[test]
 fn a_datagram_for_a_full_queue() {
     let folder = std::env::temp_dir().join(format!("corun-timeout-{}", std::process::id()));
