@@ -23,4 +23,7 @@ pub mod poller {
 
 mod selector {
     pub type RawDescriptor = i32;
+
+    /// Every dispatch of a model is an event of its own.
+    pub const ONE_SHOT: bool = false;
 }
