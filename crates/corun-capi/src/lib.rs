@@ -7,7 +7,7 @@
 //! - `table.rs`, `slots.rs`: handles.
 //! - `failure.rs`, `status.rs`: errors. `value.rs`, `promised.rs`, `element.rs`: what users hand over.
 //! - A module for each header: `runtime`, `task` (with `own` for what a task does itself, `body` for what it runs, `key` for its storage), `future`
-//!   (with `combine`), `channel` (with `select`), `scheduler`, `sync`, `coroutine` (with `schedule`), `event_loop` (with `event`).
+//!   (with `promise` and `combine`), `channel` (with `transfer`, `lane` and `select`), `scheduler`, `sync`, `coroutine` (with `schedule`), `event_loop` (with `event`).
 
 mod body;
 mod call;
@@ -21,8 +21,10 @@ pub mod event_loop;
 pub mod failure;
 pub mod future;
 pub mod key;
+mod lane;
 pub mod own;
 mod own_thread;
+pub mod promise;
 mod promised;
 pub mod registers;
 pub mod runtime;
@@ -34,4 +36,5 @@ pub mod status;
 pub mod sync;
 mod table;
 pub mod task;
+pub mod transfer;
 pub mod value;

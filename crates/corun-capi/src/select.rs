@@ -5,9 +5,10 @@ use std::slice;
 use corun::channel::{Select, SelectedOperation};
 
 use crate::call::{Patience, call, required, write};
-use crate::channel::{End, Ends, Lane, corun_channel, each_lane, visit};
+use crate::channel::{End, corun_channel, visit};
 use crate::element::Element;
 use crate::failure::{Failure, Outcome};
+use crate::lane::{Ends, Lane, each_lane};
 use crate::own;
 use crate::status::{self, Status};
 use crate::table::Visit;

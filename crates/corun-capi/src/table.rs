@@ -35,6 +35,7 @@ pub(crate) enum Kind {
     Runtime = 1,
     Task,
     Future,
+    /// In the slot of its future.
     Promise,
     Channel,
     Key,
@@ -45,8 +46,6 @@ pub(crate) enum Kind {
     Schedule,
     EventLoop,
     Event,
-    /// A promise that shares the slot of its future.
-    Pledged,
 }
 
 /// What a handle can refer to.
@@ -145,11 +144,6 @@ fn decode<T: Object, H>(handle: *mut H) -> Outcome<Number> {
         index: bits as u32,
         identity: ((bits >> 32 & LAST_GENERATION) * GENERATION) | ((T::SLOT as u64) << KIND_SHIFT),
     })
-}
-
-/// Is it a handle of this kind, or was once, by its looks?
-pub(crate) fn looks_like<T: Object, H>(handle: *mut H) -> bool {
-    handle.addr() as u64 >> 56 == MARK | T::KIND as u64
 }
 
 #[cold]

@@ -42,6 +42,8 @@ pub(crate) use callback::Place;
 pub use combine::Eventual;
 pub use eventual::Future;
 pub use many::{JoinAll, SelectOk, join_all, select_ok};
+#[doc(hidden)]
+pub use promise::promise_with_note;
 pub use promise::{Promise, promise};
 pub use rejected::Rejected;
 pub use shared::SharedFuture;
