@@ -323,6 +323,21 @@ pub unsafe extern "C" fn corun_channel_element_size(
     })
 }
 
+/// The number of a channel.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_channel_id(channel: *mut corun_channel, id: *mut u64) -> Status {
+    call(|| {
+        let end = visit(channel)?;
+        let number =
+            each_lane!(&end.channel.lane, ends => ends.receiver.address(), time => time.address());
+        // SAFETY: checked for NULL, and the caller's.
+        unsafe { write(id, number as u64) }
+    })
+}
+
 /// A channel of one moment.
 ///
 /// # Safety

@@ -298,6 +298,19 @@ pub extern "C" fn corun_future_on_complete(
     })
 }
 
+/// The number of a future.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_future_id(future: *mut corun_future, id: *mut u64) -> Status {
+    call(|| {
+        let number = visit(future)?.future().address() as u64;
+        // SAFETY: checked for NULL, and the caller's.
+        unsafe { write(id, number) }
+    })
+}
+
 /// Makes another reference.
 #[unsafe(no_mangle)]
 pub extern "C" fn corun_future_retain(future: *mut corun_future) -> Status {

@@ -6,8 +6,9 @@
 //! - `call.rs`: the border that every exported function goes through.
 //! - `table.rs`, `slots.rs`: handles.
 //! - `failure.rs`, `status.rs`: errors. `value.rs`, `promised.rs`, `element.rs`: what users hand over.
-//! - A module for each header: `runtime`, `task` (with `own` for what a task does itself, `body` for what it runs, `key` for its storage), `future`
-//!   (with `promise` and `combine`), `channel` (with `transfer`, `lane` and `select`), `scheduler`, `sync`, `coroutine` (with `schedule`), `event_loop` (with `event`).
+//! - A module for each header: `runtime`, `task` (with `launch` for how it begins, `own` for what a task does itself, `body` for what it runs, `key` for its storage), `future`
+//!   (with `promise`, `combine` and `first`), `channel` (with `transfer`, `lane` and `select`), `scheduler`, `sync`, `coroutine` (with `schedule`), `event_loop` (with `event`),
+//!   `observe`.
 
 mod body;
 mod call;
@@ -19,9 +20,12 @@ mod element;
 pub mod event;
 pub mod event_loop;
 pub mod failure;
+pub mod first;
 pub mod future;
 pub mod key;
 mod lane;
+pub mod launch;
+pub mod observe;
 pub mod own;
 mod own_thread;
 pub mod promise;

@@ -1,11 +1,15 @@
 //! What the attributes of corun-macros, and the macros of this crate, expand to calls of; and what corun-capi needs. Not public API.
 
+use std::cell::Cell;
 use std::panic::resume_unwind;
 use std::process::{ExitCode, Termination};
+use std::ptr;
 
+use crate::coroutine::task::TaskRef;
 use crate::platform::fork;
 use crate::runtime::config::Request;
 use crate::runtime::{self, Handle, Runtime};
+use crate::scheduler::worker::Worker;
 use crate::{Builder, JoinHandle};
 
 pub use crate::cancel::levels::is_cancellation;
@@ -14,6 +18,26 @@ pub use corun_macros::select;
 /// Was the coroutine as a whole cancelled?
 pub fn is_cancelled(coroutine: &crate::Coroutine) -> bool {
     coroutine.task().is_cancelled()
+}
+
+/// A word that the C interface keeps with the running coroutine; null if none was set, or none runs. Never inlined: the coroutine may be one that changes
+/// threads, and must not keep where this one has its worker.
+#[inline(never)]
+pub fn foreign() -> *const () {
+    let running = Worker::current().and_then(Worker::running);
+    running
+        .as_ref()
+        .and_then(TaskRef::foreign)
+        .map_or(ptr::null(), Cell::get)
+}
+
+/// Sets it, if the running coroutine was made by a [`Builder`].
+#[inline(never)]
+pub fn set_foreign(word: *const ()) {
+    let running = Worker::current().and_then(Worker::running);
+    if let Some(place) = running.as_ref().and_then(TaskRef::foreign) {
+        place.set(word);
+    }
 }
 
 /// Takes no more coroutines, and cancels those that there are, when the host next drives them. Returns whether any are left.

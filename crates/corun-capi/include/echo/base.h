@@ -50,7 +50,8 @@ enum {
     CORUN_ERR_FAILED = -14,     /* the task has failed: corun_task_fail */
     CORUN_ERR_DIRECTION = -15,  /* this end of the channel is for the other direction */
     CORUN_ERR_SHUTDOWN = -16,   /* the runtime is shutting down; or something was left when the time for it was up */
-    CORUN_ERR_DEADLOCK = -17    /* it would wait for itself */
+    CORUN_ERR_DEADLOCK = -17,   /* it would wait for itself */
+    CORUN_ERR_UNSUPPORTED = -18 /* the library was built without it */
 };
 
 /* No limit to a wait. */

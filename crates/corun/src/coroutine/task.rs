@@ -105,8 +105,10 @@ pub(crate) struct Meta {
     pub(crate) stack_size: usize,
     /// What was bound where it was spawned. For whoever runs it alone.
     pub(crate) inherited: Cell<Option<Bindings>>,
+    /// A word of the C interface's. For whoever runs it alone.
+    pub(crate) foreign: Cell<*const ()>,
     /// What a migratable coroutine has besides. In a place that is there for as long as the block is.
-    pub(crate) migrant: Option<Box<Migrant>>,
+    pub(crate) migrant: Option<Migrant>,
 }
 
 pub(crate) struct Vtable {
@@ -297,10 +299,15 @@ impl TaskRef {
         self.header().meta.addr() & MIGRANT != 0
     }
 
+    /// The word of the C interface's, if the coroutine was made by a `Builder`.
+    pub(crate) fn foreign(&self) -> Option<&Cell<*const ()>> {
+        Some(&self.meta_ref().ok()?.foreign)
+    }
+
     /// What a migratable coroutine has besides.
     #[inline]
     pub(crate) fn migrant(&self) -> Option<&Migrant> {
-        self.meta_ref().ok()?.migrant.as_deref()
+        self.meta_ref().ok()?.migrant.as_ref()
     }
 
     /// Must it be run from the idle context: what is polled, or a coroutine with a stack of its own size?
@@ -438,6 +445,7 @@ impl Meta {
             name: None,
             stack_size: 0,
             inherited: Cell::new(None),
+            foreign: Cell::new(ptr::null()),
             migrant: None,
         }
     }

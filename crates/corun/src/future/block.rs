@@ -33,6 +33,7 @@ use crate::inspect::points;
 use crate::primitive::atomic::{AtomicU8, AtomicU32, Ordering, fence};
 use crate::scheduler;
 use crate::scheduler::lock::{SpinGuard, SpinLock};
+use crate::scheduler::signal::Wakeup;
 use crate::sync::waiters::{Waiter, Waiters, wake_in_batches};
 
 const PENDING: u8 = 0;
@@ -219,12 +220,20 @@ impl<T, E> Handle<T, E> {
         // Release: the outcome comes before.
         block.phase.store(phase, Ordering::Release);
         // SAFETY: callbacks are called below.
-        let waited_for = !unsafe { inner.waiters() }.is_empty();
+        let waiters = unsafe { inner.waiters() };
+        // Mostly there is one, and so no need to gather them.
+        let first = match waiters.is_empty() {
+            true => None,
+            false => waiters.call_first(),
+        };
+        let there_are_more = !waiters.is_empty();
         let called = inner.first.is_some();
         drop(inner);
         points::future_completed(self.0.as_ptr().addr(), phase == RESOLVED);
-        if waited_for {
-            block.wake_all();
+        if there_are_more {
+            block.wake_all(first);
+        } else if let Some(first) = first {
+            first.wake();
         }
         if called {
             self.call_all();
@@ -393,8 +402,9 @@ impl<T, E> Block<T, E> {
     }
 
     #[inline(never)]
-    fn wake_all(&self) {
+    fn wake_all(&self, mut first: Option<Wakeup>) {
         wake_in_batches(|batch| {
+            batch.extend(first.take());
             let mut inner = self.lock();
             // SAFETY: this is who has completed the block, and callbacks come after.
             let waiters = unsafe { inner.waiters() };
