@@ -4,7 +4,7 @@
 //! library behind them, `libcorun.a` and `libcorun.so`. From Rust, use the crate `corun`.
 //!
 //! - `call.rs`: the border that every exported function goes through.
-//! - `table.rs`, `slots.rs`: handles.
+//! - `table.rs`, `number.rs`, `slots.rs`: handles, on `primitive.rs`.
 //! - `failure.rs`, `status.rs`: errors. `value.rs`, `promised.rs`, `element.rs`: what users hand over.
 //! - A module for each header: `runtime`, `task` (with `launch` for how it begins, `own` for what a task does itself, `body` for what it runs, `key` for its storage), `future`
 //!   (with `promise`, `combine` and `first`), `channel` (with `transfer`, `lane` and `select`), `scheduler`, `sync`, `coroutine` (with `schedule`), `event_loop` (with `event`),
@@ -25,9 +25,11 @@ pub mod future;
 pub mod key;
 mod lane;
 pub mod launch;
+mod number;
 pub mod observe;
 pub mod own;
 mod own_thread;
+mod primitive;
 pub mod promise;
 mod promised;
 pub mod registers;
@@ -39,6 +41,8 @@ mod slots;
 pub mod status;
 pub mod sync;
 mod table;
+#[cfg(test)]
+mod table_tests;
 pub mod task;
 pub mod transfer;
 pub mod value;

@@ -7,12 +7,12 @@
 
 use std::ffi::c_char;
 use std::mem::{self, ManuallyDrop};
-use std::thread;
 
 use crate::call::{call, required, write};
 use crate::failure::Outcome;
 use crate::future::{Eventual, corun_future};
 use crate::own;
+use crate::primitive::thread;
 use crate::promised::{self, Keeper, Promised, Refusal, Value};
 use crate::status::{self, Status};
 use crate::table::{self, Counts, Kind, Object};
