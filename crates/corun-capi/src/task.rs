@@ -1,6 +1,5 @@
 //! `task.h`: tasks, as far as others see them. How they begin is in `launch.rs`, what runs in `body.rs`, what they do to themselves in `own.rs`.
 
-use std::cell::UnsafeCell;
 use std::ffi::{CString, c_char};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +10,7 @@ use corun::future::Rejected;
 
 use crate::body::{self, Body, Work};
 use crate::call::{Patience, call, required, write, write_if};
-use crate::cell::Slot;
+use crate::cell::{Reserved, Slot};
 use crate::failure::{Failure, Outcome};
 use crate::future::{self, Eventual, corun_future};
 use crate::launch::{self, Place};
@@ -63,7 +62,7 @@ pub(crate) struct Task {
     pub(crate) flags: u32,
     pub(crate) future: Promised,
     /// What is to run, until it does. For whoever has the right to it: the body, of which there is one, or, before that, who has taken `unstarted`.
-    work: UnsafeCell<Option<Work>>,
+    work: Reserved<Work>,
     /// Where it is to run, from `corun_task_create` until it is started or cancelled.
     unstarted: Slot<Box<Place>>,
     /// There from a moment after the start on.
@@ -74,9 +73,6 @@ pub(crate) struct Task {
     pub(crate) noticed: AtomicBool,
     pub(crate) failure: Slot<(i32, Option<CString>)>,
 }
-
-// SAFETY: the work is for one alone, and `Send`; the rest is `Sync`.
-unsafe impl Sync for Task {}
 
 /// What a handle refers to.
 pub(crate) struct Reference(pub(crate) Arc<Task>);
@@ -93,7 +89,7 @@ impl Task {
         Task {
             flags,
             future,
-            work: UnsafeCell::new(Some(work(keeper))),
+            work: Reserved::new(work(keeper)),
             unstarted: Slot::new(None),
             coroutine: OnceLock::new(),
             cancelled: AtomicBool::new(false),
@@ -110,15 +106,15 @@ impl Task {
     /// # Safety
     /// The caller has the right to it.
     pub(crate) unsafe fn take_work(&self) -> Option<Work> {
-        // SAFETY: by the contract nobody else is here.
-        unsafe { (*self.work.get()).take() }
+        // SAFETY: the same contract.
+        unsafe { self.work.get().take() }
     }
 
     /// # Safety
     /// The caller has the right to the work.
     pub(crate) unsafe fn set_argument(&self, argument: Owned) {
-        // SAFETY: as above.
-        if let Some(work) = unsafe { &mut *self.work.get() } {
+        // SAFETY: the same contract.
+        if let Some(work) = unsafe { self.work.get() } {
             work.argument = argument;
         }
     }

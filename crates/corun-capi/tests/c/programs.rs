@@ -37,6 +37,7 @@ programs! {
     migration
     observe
     registers
+    rivals
     runtimes
     selects
     storm

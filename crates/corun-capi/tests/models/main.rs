@@ -4,6 +4,10 @@
 //! with a seeded mistake, which have to fail: a model that cannot fail shows nothing.
 // A model's interleavings depend neither on the processor nor on optimisation, and take minutes under an emulator.
 #![cfg(all(target_arch = "x86_64", debug_assertions))]
+#![allow(
+    clippy::arc_with_non_send_sync,
+    reason = "loom finds out whether what it counts is used as it must be"
+)]
 
 mod ends;
 mod handles;
