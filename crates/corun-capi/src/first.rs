@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::slice;
 
+use corun::channel::internal::Few;
 use corun::future::select_ok;
 
 use crate::call::{Patience, call, required, write};
@@ -67,7 +68,7 @@ pub unsafe extern "C" fn corun_future_select(
             // SAFETY: so many handles are there, says the caller.
             unsafe { slice::from_raw_parts(futures, count) }
         };
-        let mut arms = Vec::with_capacity(count);
+        let mut arms: Few<Arm, 4> = Few::new();
         for (place, future) in futures.iter().enumerate() {
             if future.is_null() {
                 continue;
