@@ -16,7 +16,7 @@ static void ok(corun_status status, const char *what) {
     }
 }
 
-enum { ROUNDS = 3 };
+enum { ROUNDS = 2 };
 
 static double best(double (*measure)(void)) {
     double least = 1e18;
@@ -62,7 +62,7 @@ static void *yield_often(void *argument) {
     return NULL;
 }
 
-enum { SWITCHES = 500000 };
+enum { SWITCHES = 200000 };
 
 /* Two tasks give way to each other. */
 static double switch_tasks(void) {
@@ -105,7 +105,7 @@ static void *yield_for_ever(void *argument) {
 }
 
 static double switch_coroutines(void) {
-    enum { COUNT = 500000 };
+    enum { COUNT = 200000 };
     corun_coroutine *coroutine;
     OK(corun_coroutine_create(yield_for_ever, NULL, 0, &coroutine));
     int64_t began = corun_now();
@@ -116,14 +116,14 @@ static double switch_coroutines(void) {
 }
 
 static double checkpoint(void) {
-    enum { COUNT = 1000000 };
+    enum { COUNT = 500000 };
     int64_t began = corun_now();
     for (int n = 0; n < COUNT; n++) corun_checkpoint();
     return (double)(corun_now() - began) / COUNT;
 }
 
 static double channel_operation(void) {
-    enum { COUNT = 500000 };
+    enum { COUNT = 200000 };
     corun_channel *channel;
     uint64_t number;
     OK(corun_channel_create(8, 16, NULL, &channel));
@@ -138,7 +138,7 @@ static double channel_operation(void) {
 }
 
 static void *send_many(void *argument) {
-    for (uint64_t n = 0; n < 500000; n++) corun_channel_send_u64(argument, n);
+    for (uint64_t n = 0; n < 200000; n++) corun_channel_send_u64(argument, n);
     corun_channel_close(argument);
     return NULL;
 }
@@ -159,7 +159,7 @@ static double buffered(void) { return messages(1024); }
 static double rendezvous(void) { return messages(0); }
 
 static double select_two(void) {
-    enum { COUNT = 200000 };
+    enum { COUNT = 100000 };
     corun_channel *channels[2];
     uint64_t number;
     size_t chosen;
@@ -200,7 +200,7 @@ static double select_futures(void) {
 }
 
 static double future_create(void) {
-    enum { COUNT = 200000 };
+    enum { COUNT = 100000 };
     int64_t began = corun_now();
     for (int n = 0; n < COUNT; n++) {
         corun_promise *promise;

@@ -72,7 +72,7 @@ func await() float64 {
 }
 
 func yields() float64 {
-	const count = 500_000
+	const count = 200_000
 	var done sync.WaitGroup
 	done.Go(func() {
 		for range count {
@@ -91,7 +91,7 @@ func yields() float64 {
 
 // iter.Pull switches as coroutines do, past the scheduler.
 func resume() float64 {
-	const count = 500_000
+	const count = 200_000
 	next, stop := iter.Pull(func(yield func(int) bool) {
 		for number := 0; yield(number); number++ {
 		}
@@ -106,7 +106,7 @@ func resume() float64 {
 }
 
 func operation() float64 {
-	const count = 500_000
+	const count = 200_000
 	channel := make(chan int, 16)
 	sink = channel
 	start := time.Now()
@@ -118,7 +118,7 @@ func operation() float64 {
 }
 
 func messages(capacity int) float64 {
-	const count = 500_000
+	const count = 200_000
 	channel := make(chan int, capacity)
 	start := time.Now()
 	go func() {
@@ -138,7 +138,7 @@ func messages(capacity int) float64 {
 }
 
 func choose() float64 {
-	const count = 200_000
+	const count = 100_000
 	channels := [2]chan int{make(chan int, 1), make(chan int, 1)}
 	start := time.Now()
 	for number := range count {
@@ -152,7 +152,7 @@ func choose() float64 {
 }
 
 func future() float64 {
-	const count = 200_000
+	const count = 100_000
 	start := time.Now()
 	for number := range count {
 		future := make(chan int, 1)
@@ -220,11 +220,7 @@ func bytesOfTask() float64 {
 func main() {
 	runtime.GOMAXPROCS(1)
 	least := func(measure func() float64) float64 {
-		best := measure()
-		for range 2 {
-			best = min(best, measure())
-		}
-		return best
+		return min(measure(), measure())
 	}
 	var result float64
 	switch os.Args[1] {
