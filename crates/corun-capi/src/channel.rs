@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use corun::__private::safepoint;
 use corun::channel;
 
 use crate::call::{Patience, call, duration, required, write};
@@ -267,6 +268,7 @@ pub unsafe extern "C" fn corun_channel_is_closed(
     closed: *mut i32,
 ) -> Status {
     call(|| {
+        safepoint();
         let end = visit(channel)?;
         let is_closed = each_lane!(&end.channel.lane, ends => ends.receiver.is_closed(), time => time.is_closed());
         // SAFETY: checked for NULL, and the caller's.
@@ -284,6 +286,7 @@ pub unsafe extern "C" fn corun_channel_length(
     length: *mut usize,
 ) -> Status {
     call(|| {
+        safepoint();
         let end = visit(channel)?;
         let now = each_lane!(&end.channel.lane, ends => ends.receiver.len(), time => time.len());
         // SAFETY: checked for NULL, and the caller's.

@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::slice;
 
+use corun::__private::safepoint;
 use corun::channel::internal::Few;
 use corun::future::select_ok;
 
@@ -30,6 +31,7 @@ async fn settled(future: &Promised, place: usize) -> Result<usize, Infallible> {
 
 /// Waits for the first of several.
 fn first(arms: &[Arm], patience: Patience) -> Outcome<usize> {
+    safepoint();
     let complete = arms.iter().find(|arm| arm.future.future().is_complete());
     if let Some(arm) = complete {
         return Ok(arm.place);

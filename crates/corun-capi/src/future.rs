@@ -5,6 +5,7 @@ use std::mem::ManuallyDrop;
 use std::ptr;
 use std::sync::Arc;
 
+use corun::__private::safepoint;
 use corun::future::{Rejected, State};
 
 use crate::call::{Patience, call, required, write, write_if};
@@ -100,15 +101,17 @@ pub(crate) fn visit(future: *mut corun_future) -> Outcome<Visit<Eventual>> {
 
 /// Waits for what comes of it.
 pub(crate) fn settled(future: &Promised, patience: Patience) -> Outcome<Seen<'_>> {
-    if let Some(outcome) = future.get() {
-        return Ok(outcome);
-    }
     match patience {
-        Patience::None => Err(Failure::ordinary(status::ERR_WOULD_BLOCK)),
-        Patience::Endless => Ok(future.wait()),
-        Patience::For(time) => future
+        Patience::None => {
+            safepoint();
+            let outcome = future.get();
+            outcome.ok_or(Failure::ordinary(status::ERR_WOULD_BLOCK))
+        }
+        Patience::For(time) if !future.is_complete() => future
             .wait_timeout(time)
             .ok_or(Failure::ordinary(status::ERR_TIMEDOUT)),
+        // Gives way, if it is time, where it need not wait.
+        _ => Ok(future.wait()),
     }
 }
 
@@ -192,6 +195,7 @@ pub unsafe extern "C" fn corun_future_take(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn corun_future_state(future: *mut corun_future, state: *mut i32) -> Status {
     call(|| {
+        safepoint();
         let eventual = visit(future)?;
         let now = match (eventual.future().state(), eventual.future().get()) {
             (State::Pending, None) => 0,

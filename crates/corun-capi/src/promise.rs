@@ -8,6 +8,8 @@
 use std::ffi::c_char;
 use std::mem::{self, ManuallyDrop};
 
+use corun::__private::safepoint;
+
 use crate::call::{call, required, write};
 use crate::failure::Outcome;
 use crate::future::{Eventual, corun_future};
@@ -141,6 +143,8 @@ pub unsafe extern "C" fn corun_promise_is_wanted(
     wanted: *mut i32,
 ) -> Status {
     call(|| {
+        // Not inside, where nobody waits.
+        safepoint();
         let pledge = patiently(|| table::visit::<Pledge, _>(promise))?;
         // SAFETY: it is not dropped, and whoever takes it waits until this visit is over.
         let is_wanted = unsafe { pledge.keeper() }.is_wanted();

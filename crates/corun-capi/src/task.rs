@@ -5,6 +5,7 @@ use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use corun::__private::safepoint;
 use corun::JoinHandle;
 use corun::future::Rejected;
 
@@ -300,6 +301,7 @@ pub extern "C" fn corun_task_cancel(task: *mut corun_task) -> Status {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn corun_task_state(task: *mut corun_task, state: *mut i32) -> Status {
     call(|| {
+        safepoint();
         let now = visit(task)?.0.state();
         // SAFETY: checked for NULL, and the caller's.
         unsafe { write(state, now) }

@@ -9,6 +9,7 @@ use crate::coroutine::task::TaskRef;
 use crate::platform::fork;
 use crate::runtime::config::Request;
 use crate::runtime::{self, Handle, Runtime};
+use crate::scheduler;
 use crate::scheduler::worker::Worker;
 use crate::{Builder, JoinHandle};
 
@@ -18,6 +19,12 @@ pub use corun_macros::select;
 /// Was the coroutine as a whole cancelled?
 pub fn is_cancelled(coroutine: &crate::Coroutine) -> bool {
     coroutine.task().is_cancelled()
+}
+
+/// Gives way if the running coroutine has used up its slice. What was cancelled is not told.
+#[inline]
+pub fn safepoint() {
+    scheduler::safepoint();
 }
 
 /// A word that the C interface keeps with the running coroutine; null if none was set, or none runs. Never inlined: the coroutine may be one that changes

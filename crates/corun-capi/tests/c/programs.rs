@@ -43,4 +43,5 @@ programs! {
     storm
     tasks
     threads
+    turns
 }
