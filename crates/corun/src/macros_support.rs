@@ -1,6 +1,5 @@
 //! What the attributes of corun-macros, and the macros of this crate, expand to calls of; and what corun-capi needs. Not public API.
 
-use std::cell::Cell;
 use std::panic::resume_unwind;
 use std::process::{ExitCode, Termination};
 use std::ptr;
@@ -32,18 +31,16 @@ pub fn safepoint() {
 #[inline(never)]
 pub fn foreign() -> *const () {
     let running = Worker::current().and_then(Worker::running);
-    running
-        .as_ref()
-        .and_then(TaskRef::foreign)
-        .map_or(ptr::null(), Cell::get)
+    let meta = running.as_ref().and_then(|task| task.meta_ref().ok());
+    meta.map_or(ptr::null(), |meta| meta.foreign.get())
 }
 
 /// Sets it, if the running coroutine was made by a [`Builder`].
 #[inline(never)]
 pub fn set_foreign(word: *const ()) {
     let running = Worker::current().and_then(Worker::running);
-    if let Some(place) = running.as_ref().and_then(TaskRef::foreign) {
-        place.set(word);
+    if let Some(Ok(meta)) = running.as_ref().map(TaskRef::meta_ref) {
+        meta.foreign.set(word);
     }
 }
 

@@ -299,11 +299,6 @@ impl TaskRef {
         self.header().meta.addr() & MIGRANT != 0
     }
 
-    /// The word of the C interface's, if the coroutine was made by a `Builder`.
-    pub(crate) fn foreign(&self) -> Option<&Cell<*const ()>> {
-        Some(&self.meta_ref().ok()?.foreign)
-    }
-
     /// What a migratable coroutine has besides.
     #[inline]
     pub(crate) fn migrant(&self) -> Option<&Migrant> {
@@ -379,7 +374,7 @@ impl TaskRef {
         place == PLACE_RUNNING || place == PLACE_SUSPENDED
     }
 
-    fn meta_ref(&self) -> Result<&Meta, &'static Location<'static>> {
+    pub(crate) fn meta_ref(&self) -> Result<&Meta, &'static Location<'static>> {
         let raw = self.header().meta;
         let bare = raw.map_addr(|a| a & !MARKS);
         if raw.addr() & BOXED != 0 {

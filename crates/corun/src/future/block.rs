@@ -10,7 +10,8 @@
 //!   lock and called after it, each once, in order of arrival.
 //! - The list of waiters and the link share a place. It is the link's from when the last waiter was unlinked after the phase has changed, since
 //!   nobody links another from then on: so who is not linked does not look at the list.
-//! - A waiter that gives up unlinks itself under the lock before it goes. If it is linked no more, the outcome is there, and it does not give up.
+//! - A waiter that gives up unlinks itself under the lock before it goes. If it is linked no more, the outcome is there, and it does not give up. How they wait
+//!   is in `waits.rs`.
 //! - Whoever works on a block has a reference to it: also the one that wakes others, which may drop theirs at once.
 //! - The number of references tells the promise whether anybody could want the value: without callbacks, and alone with the block, it is nobody.
 //!
@@ -23,20 +24,15 @@ use std::cell::UnsafeCell;
 use std::mem::{self, ManuallyDrop};
 use std::ops::{Deref, DerefMut};
 use std::ptr::{self, NonNull};
-use std::task::Waker;
-use std::time::Instant;
 
 use super::callback::{Callback, Link, contain, in_turn, take_turn};
 use super::rejected::Rejected;
-use crate::cancel::limit::Limit;
 use crate::inspect::points;
 use crate::primitive::atomic::{AtomicU8, AtomicU32, Ordering, fence};
-use crate::scheduler;
 use crate::scheduler::lock::{SpinGuard, SpinLock};
-use crate::scheduler::signal::Wakeup;
-use crate::sync::waiters::{Waiter, Waiters, wake_in_batches};
+use crate::sync::waiters::{Waiter, Waiters};
 
-const PENDING: u8 = 0;
+pub(super) const PENDING: u8 = 0;
 const RESOLVED: u8 = 1;
 const REJECTED: u8 = 2;
 const TAKEN: u8 = 3;
@@ -59,7 +55,7 @@ pub(super) type Outcome<T, E> = Result<T, Rejected<E>>;
 pub(super) struct Block<T, E> {
     line: UnsafeCell<Line>,
     references: AtomicU32,
-    phase: AtomicU8,
+    pub(super) phase: AtomicU8,
     lock: SpinLock<()>,
     /// Is it the beginning of a [`Noted`]?
     is_noted: bool,
@@ -88,7 +84,7 @@ union Settled<T, E> {
     error: ManuallyDrop<Rejected<E>>,
 }
 
-struct Inner<T, E> {
+pub(super) struct Inner<T, E> {
     first: Option<Callback<Block<T, E>>>,
     /// The other callbacks, the last one first.
     more: *mut More<T, E>,
@@ -100,7 +96,7 @@ struct More<T, E> {
 }
 
 /// The lock of a block, held: what it guards.
-struct Held<'a, T, E> {
+pub(super) struct Held<'a, T, E> {
     block: &'a Block<T, E>,
     _lock: SpinGuard<'a, ()>,
 }
@@ -111,13 +107,13 @@ impl<T, E> Held<'_, T, E> {
     /// # Safety
     /// Somebody is linked, or may still be: the block is pending, or this is who has completed it, before callbacks are called.
     #[inline(always)]
-    unsafe fn waiters(&mut self) -> &mut Waiters {
+    pub(super) unsafe fn waiters(&mut self) -> &mut Waiters {
         // SAFETY: by the contract, and the lock stands for exclusive access.
         unsafe { &mut (*self.block.line.get()).waiters }
     }
 
     /// Unlinks a waiter, if it is linked. Returns whether it was.
-    fn remove(&mut self, waiter: &Waiter) -> bool {
+    pub(super) fn remove(&mut self, waiter: &Waiter) -> bool {
         // SAFETY: it is linked.
         waiter.is_linked() && unsafe { self.waiters() }.remove(waiter)
     }
@@ -325,7 +321,7 @@ impl<T, E> Block<T, E> {
     }
 
     #[inline(always)]
-    fn lock(&self) -> Held<'_, T, E> {
+    pub(super) fn lock(&self) -> Held<'_, T, E> {
         Held {
             _lock: self.lock.lock(),
             block: self,
@@ -401,23 +397,6 @@ impl<T, E> Block<T, E> {
         self.references.load(Ordering::Acquire) != 1 || self.lock().first.is_some()
     }
 
-    #[inline(never)]
-    fn wake_all(&self, mut first: Option<Wakeup>) {
-        wake_in_batches(|batch| {
-            batch.extend(first.take());
-            let mut inner = self.lock();
-            // SAFETY: this is who has completed the block, and callbacks come after.
-            let waiters = unsafe { inner.waiters() };
-            while !waiters.is_empty() {
-                if batch.is_full() {
-                    return true;
-                }
-                batch.extend(waiters.call_first());
-            }
-            false
-        });
-    }
-
     /// # Safety
     /// For `call_all`: it uses up a reference.
     unsafe fn run(link: *const Link) {
@@ -481,80 +460,5 @@ impl<T, E> Block<T, E> {
         }
         drop(inner);
         in_turn(|| more.callback.call(self));
-    }
-
-    /// Waits until it is complete, or until `deadline`. Returns whether it is.
-    pub(super) fn wait(&self, deadline: Option<Instant>) -> bool {
-        if self.is_complete() {
-            scheduler::safepoint();
-            return true;
-        }
-        let limit = Limit::new(deadline);
-        let waiter = Waiter::new(0, &limit);
-        let mut inner = self.lock();
-        if self.phase.load(Ordering::Relaxed) != PENDING {
-            return true;
-        }
-        // SAFETY: the block is pending. The waiter stays in this frame until it was unlinked: by whoever completes the block, or below.
-        unsafe { inner.waiters().push_back(&waiter) };
-        drop(inner);
-        points::future_pending(ptr::from_ref(self).addr());
-        let mut left = false;
-        let told = limit.wait(&waiter.signal, || {
-            left = self.lock().remove(&waiter);
-            left
-        });
-        if told || !left {
-            return true;
-        }
-        limit.expired();
-        false
-    }
-}
-
-/// The waiter of an async task.
-pub(super) struct TaskWaiter(Option<Waiter>);
-
-impl TaskWaiter {
-    pub(super) fn new() -> TaskWaiter {
-        TaskWaiter(None)
-    }
-
-    /// Is the block complete? If not, the task will be woken when it is.
-    ///
-    /// # Safety
-    /// It is always the same block. `self` stays where it is from now on until `leave` was called.
-    pub(super) unsafe fn poll<T, E>(&mut self, block: &Block<T, E>, waker: &Waker) -> bool {
-        if block.is_complete() {
-            return true;
-        }
-        // Cloned and dropped without the lock, as it is foreign code.
-        let mut newest = waker.clone();
-        let fresh = self.0.is_none();
-        let waiter = self.0.get_or_insert_with(|| Waiter::for_task(0, waker));
-        let mut inner = block.lock();
-        if block.phase.load(Ordering::Relaxed) != PENDING {
-            return true;
-        }
-        if fresh {
-            // SAFETY: the block is pending; the rest by the contract.
-            unsafe { inner.waiters().push_back(waiter) };
-        } else {
-            // SAFETY: under the lock of the list.
-            unsafe { waiter.signal.poll(&mut newest) };
-        }
-        drop(inner);
-        if fresh {
-            points::future_pending(ptr::from_ref(block).addr());
-        }
-        false
-    }
-
-    /// Unlinks the waiter, if it is linked.
-    pub(super) fn leave<T, E>(&mut self, block: &Block<T, E>) {
-        if let Some(waiter) = &self.0 {
-            block.lock().remove(waiter);
-            self.0 = None;
-        }
     }
 }

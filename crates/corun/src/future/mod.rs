@@ -34,6 +34,7 @@ pub(crate) mod spawn;
 pub(crate) mod state;
 pub(crate) mod task;
 mod waiting;
+mod waits;
 
 pub use adaptors::{Join, Map, Next, Race, Then};
 pub use block::State;
