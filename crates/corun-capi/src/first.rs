@@ -4,13 +4,12 @@
 //! does not gather callbacks, as it does with [`corun_future_race`](crate::combine::corun_future_race) in each turn.
 
 use std::convert::Infallible;
-use std::slice;
 
 use corun::__private::safepoint;
 use corun::channel::internal::Few;
 use corun::future::select_ok;
 
-use crate::call::{Patience, call, required, write};
+use crate::call::{Patience, call, required, several, write};
 use crate::failure::Outcome;
 use crate::future::{Eventual, corun_future, visit};
 use crate::promised::Promised;
@@ -63,13 +62,8 @@ pub unsafe extern "C" fn corun_future_select(
 ) -> Status {
     call(|| {
         required(chosen)?;
-        let futures = if count == 0 {
-            &[]
-        } else {
-            required(futures)?;
-            // SAFETY: so many handles are there, says the caller.
-            unsafe { slice::from_raw_parts(futures, count) }
-        };
+        // SAFETY: so many handles are there, says the caller.
+        let futures = unsafe { several(futures, count)? };
         let mut arms: Few<Arm, 4> = Few::new();
         for (place, future) in futures.iter().enumerate() {
             if future.is_null() {
