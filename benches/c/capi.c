@@ -1,4 +1,5 @@
-/* What the C interface costs, against the targets of S1.18 to S1.20. Each figure is the best of several rounds. See ./run. */
+/* What the C interface costs: `capi WORKLOAD` prints one figure, in nanoseconds or bytes. `capi all` prints all. ./compare has the targets of S1.18 to S1.20,
+ * and the same workloads of others. */
 #include <echo/corun.h>
 #include <malloc.h>
 #include <stdio.h>
@@ -15,7 +16,7 @@ static void ok(corun_status status, const char *what) {
     }
 }
 
-enum { ROUNDS = 7 };
+enum { ROUNDS = 2 };
 
 static double best(double (*measure)(void)) {
     double least = 1e18;
@@ -26,12 +27,12 @@ static double best(double (*measure)(void)) {
     return least;
 }
 
-static void row(const char *what, double value, const char *unit, const char *target, int met) {
-    printf("| %s | %s | %.*f %s | %s |\n", what, target, value < 10 ? 1 : 0, value, unit, *target ? (met ? "met" : "**missed**") : "");
-    fflush(stdout);
-}
+static volatile int counter;
 
-static void *nothing(void *argument) { return argument; }
+static void *nothing(void *argument) {
+    counter++;
+    return argument;
+}
 
 static double create_and_join(void) {
     enum { COUNT = 100000 };
@@ -61,16 +62,41 @@ static void *yield_often(void *argument) {
     return NULL;
 }
 
+enum { SWITCHES = 200000 };
+
+/* Two tasks give way to each other. */
 static double switch_tasks(void) {
-    enum { COUNT = 500000 };
     corun_task *task;
-    OK(corun_spawn(yield_often, (void *)COUNT, NULL, &task));
+    OK(corun_spawn(yield_often, (void *)SWITCHES, NULL, &task));
     corun_yield();
     int64_t began = corun_now();
-    yield_often((void *)COUNT);
+    yield_often((void *)SWITCHES);
     int64_t spent = corun_now() - began;
     OK(corun_task_join(task, NULL));
-    return (double)spent / (2.0 * COUNT);
+    return (double)spent / (2.0 * SWITCHES);
+}
+
+static void *both_pinned(void *spent) {
+    corun_task_options pinned = CORUN_TASK_OPTIONS_INIT;
+    corun_task *task;
+    pinned.flags = CORUN_TASK_PINNED;
+    OK(corun_spawn(yield_often, (void *)SWITCHES, &pinned, &task));
+    corun_yield();
+    int64_t began = corun_now();
+    yield_often((void *)SWITCHES);
+    *(int64_t *)spent = corun_now() - began;
+    OK(corun_task_join(task, NULL));
+    return NULL;
+}
+
+static double switch_pinned(void) {
+    corun_task_options pinned = CORUN_TASK_OPTIONS_INIT;
+    corun_task *task;
+    int64_t spent;
+    pinned.flags = CORUN_TASK_PINNED;
+    OK(corun_spawn(both_pinned, &spent, &pinned, &task));
+    OK(corun_task_join(task, NULL));
+    return (double)spent / (2.0 * SWITCHES);
 }
 
 static void *yield_for_ever(void *argument) {
@@ -79,7 +105,7 @@ static void *yield_for_ever(void *argument) {
 }
 
 static double switch_coroutines(void) {
-    enum { COUNT = 500000 };
+    enum { COUNT = 200000 };
     corun_coroutine *coroutine;
     OK(corun_coroutine_create(yield_for_ever, NULL, 0, &coroutine));
     int64_t began = corun_now();
@@ -90,14 +116,14 @@ static double switch_coroutines(void) {
 }
 
 static double checkpoint(void) {
-    enum { COUNT = 1000000 };
+    enum { COUNT = 500000 };
     int64_t began = corun_now();
     for (int n = 0; n < COUNT; n++) corun_checkpoint();
     return (double)(corun_now() - began) / COUNT;
 }
 
 static double channel_operation(void) {
-    enum { COUNT = 500000 };
+    enum { COUNT = 200000 };
     corun_channel *channel;
     uint64_t number;
     OK(corun_channel_create(8, 16, NULL, &channel));
@@ -112,7 +138,7 @@ static double channel_operation(void) {
 }
 
 static void *send_many(void *argument) {
-    for (uint64_t n = 0; n < 500000; n++) corun_channel_send_u64(argument, n);
+    for (uint64_t n = 0; n < 200000; n++) corun_channel_send_u64(argument, n);
     corun_channel_close(argument);
     return NULL;
 }
@@ -133,7 +159,7 @@ static double buffered(void) { return messages(1024); }
 static double rendezvous(void) { return messages(0); }
 
 static double select_two(void) {
-    enum { COUNT = 200000 };
+    enum { COUNT = 100000 };
     corun_channel *channels[2];
     uint64_t number;
     size_t chosen;
@@ -149,8 +175,32 @@ static double select_two(void) {
     return (double)spent / COUNT;
 }
 
+static void *resolve(void *argument) {
+    OK(corun_promise_resolve(argument, NULL));
+    return NULL;
+}
+
+/* Two futures, of which another task keeps the second while this one waits for either. */
+static double select_futures(void) {
+    enum { COUNT = 50000 };
+    int64_t spent = 0;
+    size_t chosen;
+    for (int n = 0; n < COUNT; n++) {
+        corun_promise *promises[2];
+        corun_future *futures[2];
+        for (int m = 0; m < 2; m++) OK(corun_promise_create(NULL, &promises[m], &futures[m]));
+        OK(corun_spawn(resolve, promises[1], NULL, NULL));
+        int64_t began = corun_now();
+        OK(corun_future_select(futures, 2, CORUN_FOREVER, &chosen));
+        spent += corun_now() - began;
+        OK(corun_promise_release(promises[0]));
+        for (int m = 0; m < 2; m++) OK(corun_future_release(futures[m]));
+    }
+    return (double)spent / COUNT;
+}
+
 static double future_create(void) {
-    enum { COUNT = 200000 };
+    enum { COUNT = 100000 };
     int64_t began = corun_now();
     for (int n = 0; n < COUNT; n++) {
         corun_promise *promise;
@@ -213,64 +263,85 @@ static void *wait_at_gate(void *argument) {
     return argument;
 }
 
-static void memory(void) {
-    enum { TASKS = 100000, FEW = 20000 };
-    static corun_task *tasks[TASKS];
-    static corun_channel *channels[FEW];
-    static corun_promise *promises[FEW];
-    static corun_future *futures[FEW];
-
+static double channel_bytes(void) {
+    enum { COUNT = 20000 };
+    static corun_channel *channels[COUNT];
     double before = heap();
-    for (int n = 0; n < FEW; n++) OK(corun_channel_create(8, 0, NULL, &channels[n]));
-    double each = (heap() - before) / FEW;
-    row("memory of a channel without a buffer, in all", each, "B", "", 1);
-    for (int n = 0; n < FEW; n++) OK(corun_channel_release(channels[n]));
-    before = heap();
-    for (int n = 0; n < FEW; n++) OK(corun_promise_create(NULL, &promises[n], &futures[n]));
-    each = (heap() - before) / FEW;
-    row("memory of a future with its promise and both handles", each, "B", "128 B", each < 128);
-    for (int n = 0; n < FEW; n++) OK(corun_promise_release(promises[n])), OK(corun_future_release(futures[n]));
+    for (int n = 0; n < COUNT; n++) OK(corun_channel_create(8, 0, NULL, &channels[n]));
+    double each = (heap() - before) / COUNT;
+    for (int n = 0; n < COUNT; n++) OK(corun_channel_release(channels[n]));
+    return each;
+}
 
+static double futures_bytes(corun_destructor destructor) {
+    enum { COUNT = 20000 };
+    static corun_promise *promises[COUNT];
+    static corun_future *futures[COUNT];
+    double before = heap();
+    for (int n = 0; n < COUNT; n++) OK(corun_promise_create(destructor, &promises[n], &futures[n]));
+    double each = (heap() - before) / COUNT;
+    for (int n = 0; n < COUNT; n++) OK(corun_promise_release(promises[n])), OK(corun_future_release(futures[n]));
+    return each;
+}
+
+static double future_bytes(void) { return futures_bytes(NULL); }
+static double owning_bytes(void) { return futures_bytes(free); }
+
+static double task_bytes(void) {
+    enum { COUNT = 100000 };
+    static corun_task *tasks[COUNT];
     OK(corun_channel_create(8, 0, NULL, &gate));
-    before = resident();
-    for (int n = 0; n < TASKS; n++) {
+    double before = resident();
+    for (int n = 0; n < COUNT; n++) {
         OK(corun_spawn(wait_at_gate, NULL, NULL, &tasks[n]));
         if (n % 100 == 99) corun_yield();
     }
     corun_sleep(1000 * 1000 * 100);
-    each = (resident() - before) / TASKS - 4096;
-    row("memory of a parked task beyond its page of stack, 100,000 at once", each, "B", "4 KiB", each < 4096);
+    double each = (resident() - before) / COUNT;
     OK(corun_channel_close(gate));
-    for (int n = 0; n < TASKS; n++) OK(corun_task_join(tasks[n], NULL));
+    for (int n = 0; n < COUNT; n++) OK(corun_task_join(tasks[n], NULL));
     OK(corun_channel_release(gate));
+    return each;
 }
 
+static const struct {
+    const char *name;
+    double (*measure)(void);
+    int once;
+} workloads[] = {
+    {"join", create_and_join, 0},
+    {"detached", create_detached, 0},
+    {"await", await_task, 0},
+    {"yield", switch_tasks, 0},
+    {"yield-pinned", switch_pinned, 0},
+    {"resume", switch_coroutines, 0},
+    {"checkpoint", checkpoint, 0},
+    {"operation", channel_operation, 0},
+    {"buffered", buffered, 0},
+    {"rendezvous", rendezvous, 0},
+    {"select", select_two, 0},
+    {"select-futures", select_futures, 0},
+    {"future", future_create, 0},
+    {"callback", callback_registration, 0},
+    {"channel-bytes", channel_bytes, 1},
+    {"future-bytes", future_bytes, 1},
+    {"owning-bytes", owning_bytes, 1},
+    {"task-bytes", task_bytes, 1},
+};
+
 static int32_t run(int32_t argc, char **argv) {
-    (void)argc, (void)argv;
-    double x;
-    printf("| | target | measured | |\n|---|---|---|---|\n");
-    x = best(create_and_join);
-    row("make a task, run it, join it", x, "ns", "10 us", x < 10000);
-    x = best(create_detached);
-    row("make a task, run it, nobody joins", x, "ns", "10 us", x < 10000);
-    row("async function: make, run, await", best(await_task), "ns", "", 1);
-    x = best(switch_tasks);
-    row("switch between tasks (corun_yield)", x, "ns", "1 us", x < 1000);
-    x = best(switch_coroutines);
-    row("switch between coroutines (resume or yield)", x, "ns", "1 us", x < 1000);
-    row("corun_checkpoint", best(checkpoint), "ns", "", 1);
-    x = best(channel_operation);
-    row("channel operation, buffered, within a task", x, "ns", "100 ns", x < 100);
-    x = best(buffered);
-    row("message between tasks, buffer of 1,024", x, "ns", "1 us", x < 1000);
-    row("message between tasks, rendezvous", best(rendezvous), "ns", "", 1);
-    row("select of 2, with the send", best(select_two), "ns", "", 1);
-    x = best(future_create);
-    row("make a future, resolve it, release it", x, "ns", "5 us", x < 5000);
-    x = best(callback_registration);
-    row("leave a callback", x, "ns", "50 ns", x < 50);
-    memory();
-    return 0;
+    int all = argc == 2 && strcmp(argv[1], "all") == 0;
+    for (size_t n = 0; n < sizeof workloads / sizeof *workloads; n++) {
+        if (argc != 2 || !(all || strcmp(argv[1], workloads[n].name) == 0)) continue;
+        double figure = workloads[n].once ? workloads[n].measure() : best(workloads[n].measure);
+        if (all)
+            printf("%-16s %.1f\n", workloads[n].name, figure);
+        else {
+            printf("%.3f\n", figure);
+            return 0;
+        }
+    }
+    return all ? 0 : 2;
 }
 
 int main(int argc, char **argv) { return corun_main(run, argc, argv); }

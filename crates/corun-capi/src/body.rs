@@ -5,44 +5,45 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use crate::failure::c_string;
-use crate::own;
+use crate::own::Running;
 use crate::promised::{Keeper, Refusal, Value, Why};
 use crate::registers;
 use crate::scheduler;
-use crate::task::{Launch, Task};
+use crate::task::Task;
 use crate::value::{Call, Destructor, Owned};
 
-/// The user's function with its argument. Dropped without having run, it frees the argument and tells whoever waits.
-pub(crate) struct Body {
-    call: Call,
-    argument: Option<Owned>,
-    result_destructor: Destructor,
-    keeper: Option<Keeper>,
-    task: Arc<Task>,
+/// The user's function with its argument, and what its result is for. It lies in the task.
+pub(crate) struct Work {
+    pub(crate) call: Call,
+    pub(crate) argument: Owned,
+    pub(crate) result_destructor: Destructor,
+    pub(crate) keeper: Keeper,
 }
 
+/// The right to a task's work, for its coroutine. Dropped without having run, it frees the argument and tells whoever waits.
+pub(crate) struct Body(Arc<Task>);
+
 impl Body {
-    pub(crate) fn new(launch: Launch, keeper: Keeper, task: Arc<Task>) -> Body {
-        Body {
-            call: launch.call,
-            argument: Some(launch.argument),
-            result_destructor: launch.result_destructor,
-            keeper: Some(keeper),
-            task,
-        }
+    /// # Safety
+    /// There is no other for this task, nor ever was.
+    pub(crate) unsafe fn new(task: Arc<Task>) -> Body {
+        Body(task)
     }
 
-    pub(crate) fn run(mut self) {
-        let argument = self.argument.take().unwrap_or_default().into_inner();
-        own::enter(&self.task);
-        let result = self.call.run(argument);
-        own::leave();
-        registers::reset(self.task.flags);
-        let value = Value::new(result, self.result_destructor);
-        let Some(keeper) = self.keeper.take() else {
+    pub(crate) fn run(self) {
+        let task = &self.0;
+        // SAFETY: this has the right to it.
+        let Some(work) = (unsafe { task.take_work() }) else {
             return;
         };
-        let failure = self.task.failure.take();
+        let keeper = work.keeper;
+        let argument = work.argument.into_inner();
+        let running = Running::enter(task);
+        let result = work.call.run(argument);
+        drop(running);
+        registers::reset(task.flags);
+        let value = Value::new(result, work.result_destructor);
+        let failure = task.failure.take();
         if let Some((code, message)) = failure {
             scheduler::count(scheduler::FAILED);
             keeper.reject(Box::new(Refusal {
@@ -51,7 +52,7 @@ impl Body {
                 message,
                 value,
             }));
-        } else if self.task.noticed.load(Ordering::Relaxed) && corun::check_cancelled().is_err() {
+        } else if task.noticed.load(Ordering::Relaxed) && corun::check_cancelled().is_err() {
             scheduler::count(scheduler::CANCELLED);
             keeper.reject(Box::new(Refusal {
                 why: Why::Cancelled,
@@ -64,34 +65,43 @@ impl Body {
             keeper.resolve(value);
         }
     }
-
-    /// Why it has not run, as far as can be told.
-    fn why(&self) -> Why {
-        let is_cancelled = self.task.cancelled.load(Ordering::SeqCst)
-            || self
-                .task
-                .coroutine
-                .get()
-                .is_some_and(|coroutine| corun::__private::is_cancelled(coroutine.coroutine()));
-        if is_cancelled {
-            Why::Cancelled
-        } else {
-            Why::NotStarted
-        }
-    }
 }
 
 impl Drop for Body {
     fn drop(&mut self) {
-        drop(self.argument.take());
-        if let Some(keeper) = self.keeper.take() {
-            refuse(keeper, self.why());
-        }
+        // SAFETY: this has the right to it.
+        unsafe { give_up(&self.0) };
+    }
+}
+
+/// The task will not run, if it has not done so.
+///
+/// # Safety
+/// The caller has the right to its work.
+pub(crate) unsafe fn give_up(task: &Task) {
+    // SAFETY: by the contract.
+    if let Some(work) = unsafe { task.take_work() } {
+        drop(work.argument);
+        refuse(work.keeper, why(task));
+    }
+}
+
+/// Why a task has not run, as far as can be told.
+fn why(task: &Task) -> Why {
+    let is_cancelled = task.cancelled.load(Ordering::SeqCst)
+        || task
+            .coroutine
+            .get()
+            .is_some_and(|coroutine| corun::__private::is_cancelled(coroutine.coroutine()));
+    if is_cancelled {
+        Why::Cancelled
+    } else {
+        Why::NotStarted
     }
 }
 
 /// Tells that a task will never run.
-pub(crate) fn refuse(keeper: Keeper, why: Why) {
+fn refuse(keeper: Keeper, why: Why) {
     let (kind, message) = match why {
         Why::Cancelled => (scheduler::CANCELLED, None),
         _ => (

@@ -12,6 +12,7 @@ use std::any::Any;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
+use std::slice;
 use std::time::Duration;
 
 use corun::__private::is_cancellation;
@@ -126,6 +127,19 @@ pub(crate) fn required<T: ?Sized>(place: *const T) -> Outcome {
         return Err(Failure::invalid("a pointer is NULL that must not be"));
     }
     Ok(())
+}
+
+/// A list of the caller's. If it is empty, `first` may be NULL.
+///
+/// # Safety
+/// So many are there, for as long as the caller of this needs them.
+pub(crate) unsafe fn several<'a, T>(first: *const T, count: usize) -> Outcome<&'a [T]> {
+    if count == 0 {
+        return Ok(&[]);
+    }
+    required(first)?;
+    // SAFETY: promised by the caller, and not NULL.
+    Ok(unsafe { slice::from_raw_parts(first, count) })
 }
 
 /// Reads a structure whose first field says how many of its fields the caller knows: the rest are zero.

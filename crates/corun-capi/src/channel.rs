@@ -1,4 +1,4 @@
-//! `channel.h`: channels. Select is in `select.rs`.
+//! `channel.h`: channels. What goes through them is in `transfer.rs` and `lane.rs`, select in `select.rs`.
 //!
 //! # Ends
 //! A handle has the right to send, to receive, or both. How many handles there are with each right is counted; when none is left the channel is closed,
@@ -7,19 +7,17 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
-use corun::channel::{
-    self, Receiver, RecvTimeoutError, SendTimeoutError, Sender, TryRecvError, TrySendError,
-};
+use corun::__private::safepoint;
+use corun::channel;
 
 use crate::call::{Patience, call, duration, required, write};
-use crate::element::{Element, Large, Words};
 use crate::failure::{Failure, Outcome};
+use crate::lane::{Lane, each_lane, receive};
 use crate::own;
 use crate::status::{self, Status};
 use crate::table::{self, Kind, Object, Visit};
-use crate::value::{Destructor, Pointer};
+use crate::value::Destructor;
 
 /// `corun_channel`.
 #[repr(C)]
@@ -29,22 +27,6 @@ pub struct corun_channel {
 }
 
 const MOST: usize = 64 * 1024;
-
-/// Both ends of a channel of elements of some kind.
-pub(crate) struct Ends<T> {
-    pub(crate) sender: Sender<T>,
-    pub(crate) receiver: Receiver<T>,
-}
-
-/// A channel, by the room that an element takes.
-pub(crate) enum Lane {
-    Small(Ends<Words<1>>),
-    Middle(Ends<Words<2>>),
-    Wide(Ends<Words<4>>),
-    Large(Ends<Large>),
-    /// The time, from a timer.
-    Time(Receiver<Instant>),
-}
 
 /// What all handles of a channel share.
 pub(crate) struct Channel {
@@ -80,100 +62,6 @@ impl Object for End {
     }
 }
 
-/// Runs the same code for each kind of element; `$time` for timers.
-macro_rules! each_lane {
-    ($lane:expr, $ends:ident => $code:expr, $time:ident => $timed:expr) => {
-        match $lane {
-            Lane::Small($ends) => $code,
-            Lane::Middle($ends) => $code,
-            Lane::Wide($ends) => $code,
-            Lane::Large($ends) => $code,
-            Lane::Time($time) => $timed,
-        }
-    };
-}
-pub(crate) use each_lane;
-
-impl Lane {
-    fn new(size: usize, capacity: usize) -> Lane {
-        match size {
-            0..=8 => Lane::Small(Ends::new(capacity)),
-            9..=16 => Lane::Middle(Ends::new(capacity)),
-            17..=32 => Lane::Wide(Ends::new(capacity)),
-            _ => Lane::Large(Ends::new(capacity)),
-        }
-    }
-
-    fn close(&self) -> bool {
-        each_lane!(self, ends => ends.receiver.close(), time => time.close())
-    }
-}
-
-impl<T: Element> Ends<T> {
-    fn new(capacity: usize) -> Ends<T> {
-        let (sender, receiver) = if capacity == usize::MAX {
-            channel::unbounded()
-        } else {
-            channel::bounded(capacity)
-        };
-        Ends { sender, receiver }
-    }
-
-    /// # Safety
-    /// An element of the channel can be read at `from`.
-    unsafe fn send(&self, from: *const u8, size: usize, patience: Patience) -> Outcome {
-        // SAFETY: promised by the caller.
-        let element = unsafe { T::read(from, size) };
-        let status = match patience {
-            Patience::None => match self.sender.try_send(element) {
-                Ok(()) => return Ok(()),
-                Err(TrySendError::Full(_)) => status::ERR_WOULD_BLOCK,
-                Err(TrySendError::Disconnected(_)) => status::ERR_CLOSED,
-            },
-            Patience::Endless => match self.sender.send(element) {
-                Ok(()) => return Ok(()),
-                Err(_) => status::ERR_CLOSED,
-            },
-            Patience::For(time) => match self.sender.send_timeout(element, time) {
-                Ok(()) => return Ok(()),
-                Err(SendTimeoutError::Timeout(_)) => status::ERR_TIMEDOUT,
-                Err(SendTimeoutError::Disconnected(_)) => status::ERR_CLOSED,
-            },
-        };
-        Err(Failure::ordinary(status))
-    }
-
-    /// # Safety
-    /// An element of the channel can be written at `to`.
-    unsafe fn receive(&self, to: *mut u8, size: usize, patience: Patience) -> Outcome {
-        let element = receive(&self.receiver, patience)?;
-        // SAFETY: promised by the caller.
-        unsafe { element.write(to, size) };
-        Ok(())
-    }
-}
-
-#[inline]
-fn receive<T>(receiver: &Receiver<T>, patience: Patience) -> Outcome<T> {
-    let status = match patience {
-        Patience::None => match receiver.try_recv() {
-            Ok(element) => return Ok(element),
-            Err(TryRecvError::Empty) => status::ERR_WOULD_BLOCK,
-            Err(TryRecvError::Disconnected) => status::ERR_CLOSED,
-        },
-        Patience::Endless => match receiver.recv() {
-            Ok(element) => return Ok(element),
-            Err(_) => status::ERR_CLOSED,
-        },
-        Patience::For(time) => match receiver.recv_timeout(time) {
-            Ok(element) => return Ok(element),
-            Err(RecvTimeoutError::Timeout) => status::ERR_TIMEDOUT,
-            Err(RecvTimeoutError::Disconnected) => status::ERR_CLOSED,
-        },
-    };
-    Err(Failure::ordinary(status))
-}
-
 impl Channel {
     /// Gives what nobody will receive to the destructor.
     fn drain(&self) {
@@ -191,7 +79,7 @@ impl Channel {
 
     /// # Safety
     /// An element can be written at `to`.
-    unsafe fn receive(&self, to: *mut u8, patience: Patience) -> Outcome {
+    pub(crate) unsafe fn receive(&self, to: *mut u8, patience: Patience) -> Outcome {
         each_lane!(&self.lane,
         // SAFETY: promised by the caller.
         ends => unsafe { ends.receive(to, self.size, patience) },
@@ -229,7 +117,7 @@ impl End {
 
     /// # Safety
     /// An element can be read at `from`.
-    unsafe fn send(&self, from: *const u8, patience: Patience) -> Outcome {
+    pub(crate) unsafe fn send(&self, from: *const u8, patience: Patience) -> Outcome {
         self.may_send()?;
         each_lane!(&self.channel.lane,
             // SAFETY: promised by the caller.
@@ -358,160 +246,6 @@ pub unsafe extern "C" fn corun_channel_receiver(
     })
 }
 
-#[inline]
-unsafe fn send(channel: *mut corun_channel, element: Pointer, patience: Patience) -> Status {
-    call(|| {
-        let end = visit(channel)?;
-        if end.channel.size != 0 {
-            required(element)?;
-        }
-        // SAFETY: an element is there, says the caller.
-        unsafe { end.send(element.cast(), patience) }
-    })
-}
-
-#[inline]
-unsafe fn receive_to(channel: *mut corun_channel, element: Pointer, patience: Patience) -> Status {
-    call(|| {
-        let end = visit(channel)?;
-        if end.channel.size != 0 {
-            required(element)?;
-        }
-        end.may_receive()?;
-        // SAFETY: there is room for an element, says the caller.
-        unsafe { end.channel.receive(element.cast(), patience) }
-    })
-}
-
-/// Sends.
-///
-/// # Safety
-/// As the header says.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn corun_channel_send(
-    channel: *mut corun_channel,
-    element: *const std::ffi::c_void,
-) -> Status {
-    // SAFETY: the same contract.
-    unsafe { send(channel, element.cast_mut(), Patience::Endless) }
-}
-
-/// Sends, waiting for so long.
-///
-/// # Safety
-/// As the header says.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn corun_channel_send_timeout(
-    channel: *mut corun_channel,
-    element: *const std::ffi::c_void,
-    timeout: i64,
-) -> Status {
-    // SAFETY: the same contract.
-    let status = unsafe { send(channel, element.cast_mut(), Patience::of(timeout)) };
-    timed(status)
-}
-
-/// Sends without waiting.
-///
-/// # Safety
-/// As the header says.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn corun_channel_try_send(
-    channel: *mut corun_channel,
-    element: *const std::ffi::c_void,
-) -> Status {
-    // SAFETY: the same contract.
-    unsafe { send(channel, element.cast_mut(), Patience::None) }
-}
-
-/// Receives.
-///
-/// # Safety
-/// As the header says.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn corun_channel_receive(
-    channel: *mut corun_channel,
-    element: Pointer,
-) -> Status {
-    // SAFETY: the same contract.
-    unsafe { receive_to(channel, element, Patience::Endless) }
-}
-
-/// Receives, waiting for so long.
-///
-/// # Safety
-/// As the header says.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn corun_channel_receive_timeout(
-    channel: *mut corun_channel,
-    element: Pointer,
-    timeout: i64,
-) -> Status {
-    // SAFETY: the same contract.
-    let status = unsafe { receive_to(channel, element, Patience::of(timeout)) };
-    timed(status)
-}
-
-/// Receives without waiting.
-///
-/// # Safety
-/// As the header says.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn corun_channel_try_receive(
-    channel: *mut corun_channel,
-    element: Pointer,
-) -> Status {
-    // SAFETY: the same contract.
-    unsafe { receive_to(channel, element, Patience::None) }
-}
-
-/// What had no time at all is out of time.
-pub(crate) fn timed(status: Status) -> Status {
-    if status == status::ERR_WOULD_BLOCK {
-        status::ERR_TIMEDOUT
-    } else {
-        status
-    }
-}
-
-fn of_eight_bytes(channel: *mut corun_channel) -> Outcome<Visit<End>> {
-    let end = visit(channel)?;
-    match end.channel.size {
-        8 => Ok(end),
-        size => Err(Failure::invalid(format!(
-            "the channel's elements have {size} bytes, and not 8"
-        ))),
-    }
-}
-
-/// Sends a word.
-#[unsafe(no_mangle)]
-pub extern "C" fn corun_channel_send_u64(channel: *mut corun_channel, element: u64) -> Status {
-    call(|| {
-        let end = of_eight_bytes(channel)?;
-        // SAFETY: an element has eight bytes.
-        unsafe { end.send((&raw const element).cast(), Patience::Endless) }
-    })
-}
-
-/// Receives a word.
-///
-/// # Safety
-/// As the header says.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn corun_channel_receive_u64(
-    channel: *mut corun_channel,
-    element: *mut u64,
-) -> Status {
-    call(|| {
-        required(element)?;
-        let end = of_eight_bytes(channel)?;
-        end.may_receive()?;
-        // SAFETY: an element has eight bytes.
-        unsafe { end.channel.receive(element.cast(), Patience::Endless) }
-    })
-}
-
 /// Closes a channel.
 #[unsafe(no_mangle)]
 pub extern "C" fn corun_channel_close(channel: *mut corun_channel) -> Status {
@@ -534,6 +268,7 @@ pub unsafe extern "C" fn corun_channel_is_closed(
     closed: *mut i32,
 ) -> Status {
     call(|| {
+        safepoint();
         let end = visit(channel)?;
         let is_closed = each_lane!(&end.channel.lane, ends => ends.receiver.is_closed(), time => time.is_closed());
         // SAFETY: checked for NULL, and the caller's.
@@ -551,6 +286,7 @@ pub unsafe extern "C" fn corun_channel_length(
     length: *mut usize,
 ) -> Status {
     call(|| {
+        safepoint();
         let end = visit(channel)?;
         let now = each_lane!(&end.channel.lane, ends => ends.receiver.len(), time => time.len());
         // SAFETY: checked for NULL, and the caller's.
@@ -587,6 +323,21 @@ pub unsafe extern "C" fn corun_channel_element_size(
         let end = visit(channel)?;
         // SAFETY: checked for NULL, and the caller's.
         unsafe { write(size, end.channel.size) }
+    })
+}
+
+/// The number of a channel.
+///
+/// # Safety
+/// As the header says.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn corun_channel_id(channel: *mut corun_channel, id: *mut u64) -> Status {
+    call(|| {
+        let end = visit(channel)?;
+        let number =
+            each_lane!(&end.channel.lane, ends => ends.receiver.address(), time => time.address());
+        // SAFETY: checked for NULL, and the caller's.
+        unsafe { write(id, number as u64) }
     })
 }
 

@@ -1,16 +1,16 @@
 //! `future.h`: futures that are made of futures, and of time.
 
 use std::ptr;
-use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use corun::future::Rejected;
 
-use crate::call::{Patience, call, required, write};
+use crate::call::{Patience, call, required, several, write};
 use crate::cell::Slot;
 use crate::failure::{Failure, Outcome};
-use crate::future::{Eventual, corun_future, corun_promise, ends, told, visit};
+use crate::future::{Eventual, corun_future, told, visit};
+use crate::promise::{corun_promise, ends};
 use crate::promised::{self, Keeper, Promised, Refusal, Value, Why};
 use crate::status::Status;
 use crate::table;
@@ -69,12 +69,8 @@ pub unsafe extern "C" fn corun_future_then(
 /// # Safety
 /// So many handles are there, or `futures` is NULL.
 unsafe fn all_of(futures: *const *mut corun_future, count: usize) -> Outcome<Vec<Promised>> {
-    if count == 0 {
-        return Ok(Vec::new());
-    }
-    required(futures)?;
     // SAFETY: promised by the caller.
-    let handles = unsafe { slice::from_raw_parts(futures, count) };
+    let handles = unsafe { several(futures, count)? };
     let futures = handles
         .iter()
         .map(|future| Ok(visit(*future)?.future().clone()));

@@ -19,11 +19,12 @@ use corun::signal::{SignalKind, Signals};
 use crate::call::{Patience, call, duration, required, sized, write, write_if};
 use crate::failure::{Failure, Outcome};
 use crate::future;
+use crate::launch::Launch;
 use crate::own;
 use crate::runtime::{self, corun_runtime};
 use crate::status::{self, Status};
 use crate::table::{self, Kind, Object, Visit};
-use crate::task::{self, Launch, Task};
+use crate::task::Task;
 use crate::value::{Call, Owned, Pointer};
 
 /// `corun_event`.
@@ -270,13 +271,13 @@ pub unsafe extern "C" fn corun_event_register(
         let Some(request) = (unsafe { sized(request)? }) else {
             return Err(Failure::invalid("there is no request"));
         };
-        let mut launch = Launch::plain(Call::new(Some(attend))?, ptr::null_mut());
-        launch.runtime = runtime::meant(request.runtime)?;
-        launch.name = Some("event".into());
-        launch.flags = task::PINNED;
+        let launch = Launch::plain(Call::new(Some(attend))?, ptr::null_mut())
+            .on(runtime::meant(request.runtime)?)
+            .named("event")
+            .pinned();
         let hosted = runtime::is_hosted(request.runtime)?;
         let source = Source::new(&request)?;
-        let (task, keeper) = launch.task();
+        let (task, place) = launch.task();
         let handle: *mut corun_event = table::insert(Event {
             task: Arc::clone(&task),
             stopped: AtomicBool::new(false),
@@ -290,8 +291,13 @@ pub unsafe extern "C" fn corun_event_register(
             data,
             once: request.events & ONCE != 0,
         });
-        launch.argument = Owned::new(Box::into_raw(attendant).cast(), Some(dismiss));
-        if let Err(failure) = task.begin(launch, keeper) {
+        let argument = Owned::new(Box::into_raw(attendant).cast(), Some(dismiss));
+        // SAFETY: the task is new, and so the right to its work is this call's.
+        let begun = unsafe {
+            task.set_argument(argument);
+            task.begin(&place)
+        };
+        if let Err(failure) = begun {
             let _ = table::release::<Event, _>(handle);
             return Err(failure);
         }

@@ -8,11 +8,12 @@ use corun::runtime::LocalRuntime;
 
 use crate::call::{Patience, call, required, write, write_if};
 use crate::failure::{Failure, Outcome};
+use crate::launch::Launch;
 use crate::own_thread::OwnThread;
 use crate::runtime::{Runtime, corun_runtime};
 use crate::status::{self, Status};
 use crate::table::{self, Kind, Object, Visit};
-use crate::task::{self, Launch};
+use crate::task;
 use crate::value::{Call, Function, Pointer};
 
 /// `corun_event_loop`.
@@ -117,9 +118,8 @@ pub unsafe extern "C" fn corun_event_loop_run(
         let visited = visit(event_loop)?;
         let hosted = visited.get()?;
         hosted.undriven()?;
-        let mut launch = Launch::plain(Call::new(function)?, argument);
-        launch.runtime = Some(hosted.runtime.handle().clone());
-        let task = launch.start()?;
+        let launch = Launch::plain(Call::new(function)?, argument);
+        let task = launch.on(Some(hosted.runtime.handle().clone())).start()?;
         // SAFETY: NULL, or the caller's.
         let join = || corun::shield(|| unsafe { task::join(&task, Patience::Endless, result) });
         hosted.drive(|runtime| runtime.block_on(join))?

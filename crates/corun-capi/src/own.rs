@@ -1,11 +1,13 @@
 //! `task.h`: what a task asks for itself, and how it waits.
 
-use std::cell::Cell;
 use std::ffi::{CString, c_char};
+use std::marker::PhantomData;
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
+
+use corun::__private::{foreign, set_foreign};
 
 use crate::call::{Patience, call, duration, required, write, write_if};
 use crate::failure::{Failure, Outcome};
@@ -14,25 +16,27 @@ use crate::table;
 use crate::task::{Reference, Task, corun_task};
 use crate::value::{Call, Function, Pointer};
 
-corun::coroutine_local! {
-    /// The task whose function runs; in it, and so alive.
-    static CURRENT: Cell<*const Task> = const { Cell::new(ptr::null()) };
+/// While it lives, the task is what the coroutine runs: the function of the task. Its address is the word that the coroutine keeps for this library, which
+/// costs no more than it does to find the coroutine (a local of the coroutine's would take two blocks of memory).
+pub(crate) struct Running<'a>(PhantomData<&'a Task>);
+
+impl Running<'_> {
+    pub(crate) fn enter(task: &Arc<Task>) -> Running<'_> {
+        set_foreign(Arc::as_ptr(task).cast());
+        Running(PhantomData)
+    }
 }
 
-pub(crate) fn enter(task: &Arc<Task>) {
-    CURRENT.set(Arc::as_ptr(task));
-}
-
-pub(crate) fn leave() {
-    CURRENT.set(ptr::null());
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        set_foreign(ptr::null());
+    }
 }
 
 /// The calling task.
 pub(crate) fn current<'a>() -> Option<&'a Task> {
-    // While the locals of a coroutine are destroyed there is none.
-    let task = CURRENT.try_with(Cell::get).unwrap_or(ptr::null());
     // SAFETY: it is kept by the body that runs, which is one of the caller's callers; references do not leave the caller's frames.
-    unsafe { task.as_ref() }
+    unsafe { foreign().cast::<Task>().as_ref() }
 }
 
 pub(crate) fn flags_of_current() -> u32 {

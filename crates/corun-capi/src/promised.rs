@@ -4,7 +4,7 @@ use std::ffi::CString;
 use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use corun::future::{Promise, Rejected, SharedFuture, promise};
+use corun::future::{Promise, Rejected, SharedFuture, promise, promise_with_note};
 
 use crate::failure::{Failure, Outcome};
 use crate::status::{self, Status};
@@ -22,6 +22,19 @@ pub(crate) fn pair() -> (Keeper, Promised) {
     (keeper, future.shared())
 }
 
+/// A promise that keeps the destructor of its value.
+pub(crate) fn pair_with(destructor: Destructor) -> (Keeper, Promised) {
+    if destructor.is_none() {
+        return pair();
+    }
+    let (keeper, future) = promise_with_note(address(destructor));
+    (keeper, future.shared())
+}
+
+fn address(destructor: Destructor) -> usize {
+    destructor.map_or(0, |function| function as usize)
+}
+
 /// A value that belongs to its future, until somebody takes it.
 pub(crate) struct Value {
     value: Data,
@@ -35,7 +48,15 @@ impl Value {
     pub(crate) fn new(value: Pointer, destructor: Destructor) -> Value {
         Value {
             value: Data(value),
-            destructor: AtomicUsize::new(destructor.map_or(0, |function| function as usize)),
+            destructor: AtomicUsize::new(address(destructor)),
+        }
+    }
+
+    /// A value for a promise that may keep a destructor.
+    pub(crate) fn of(keeper: &Keeper, value: Pointer) -> Value {
+        Value {
+            value: Data(value),
+            destructor: AtomicUsize::new(keeper.note()),
         }
     }
 

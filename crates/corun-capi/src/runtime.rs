@@ -9,9 +9,10 @@ use corun::runtime::Handle;
 use crate::call::{Patience, call, required, sized, write};
 use crate::cell::Slot;
 use crate::failure::{Failure, Outcome};
+use crate::launch::Launch;
 use crate::status::{self, Status};
 use crate::table::{self, Kind, Object};
-use crate::task::{self, Launch};
+use crate::task;
 use crate::value::{self, Call, Function, Pointer};
 
 /// `corun_runtime`.
@@ -135,9 +136,8 @@ pub unsafe extern "C" fn corun_runtime_run(
     result: *mut Pointer,
 ) -> Status {
     call(|| {
-        let mut launch = Launch::plain(Call::new(function)?, argument);
-        launch.runtime = meant(runtime)?;
-        let task = launch.start()?;
+        let launch = Launch::plain(Call::new(function)?, argument);
+        let task = launch.on(meant(runtime)?).start()?;
         // Whoever runs it counts on its having ended.
         // SAFETY: NULL, or the caller's.
         corun::shield(|| unsafe { task::join(&task, Patience::Endless, result) })

@@ -6,7 +6,6 @@ use crate::call::{call, required, write_if};
 use crate::failure::Failure;
 use crate::slots;
 use crate::status::Status;
-use crate::table;
 use crate::value::{Call, Data, Function, Pointer};
 
 /// Lets others run.
@@ -108,7 +107,7 @@ pub unsafe extern "C" fn corun_get_statistics(statistics: *mut corun_statistics)
             tasks_failed: sum(FAILED),
             tasks_cancelled: sum(CANCELLED),
             tasks_created: sum(CREATED),
-            handles: table::live(),
+            handles: slots::live(),
         };
         // SAFETY: so many bytes are the caller's.
         unsafe {

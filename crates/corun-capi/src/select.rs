@@ -2,12 +2,14 @@
 
 use std::slice;
 
+use corun::channel::internal::Few;
 use corun::channel::{Select, SelectedOperation};
 
 use crate::call::{Patience, call, required, write};
-use crate::channel::{End, Ends, Lane, corun_channel, each_lane, visit};
+use crate::channel::{End, corun_channel, visit};
 use crate::element::Element;
 use crate::failure::{Failure, Outcome};
+use crate::lane::{Ends, Lane, each_lane};
 use crate::own;
 use crate::status::{self, Status};
 use crate::table::Visit;
@@ -137,7 +139,7 @@ pub unsafe extern "C" fn corun_select(
             // SAFETY: so many are there, says the caller.
             unsafe { slice::from_raw_parts_mut(cases, count) }
         };
-        let mut arms = Vec::with_capacity(cases.len());
+        let mut arms: Few<Arm, 4> = Few::new();
         for (place, case) in cases.iter().enumerate() {
             if case.channel.is_null() {
                 continue;
@@ -152,7 +154,7 @@ pub unsafe extern "C" fn corun_select(
             }
         }
         let mut select = Select::new();
-        for arm in &arms {
+        for arm in &*arms {
             arm.add(&mut select);
         }
         let operation = match Patience::of(timeout) {

@@ -8,10 +8,36 @@ use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// One place of the table.
+/// One place of the table: see `table.rs`.
 pub(crate) struct Slot {
     pub(crate) state: AtomicU64,
-    pub(crate) object: AtomicPtr<()>,
+    /// The object, or where it is.
+    word: AtomicPtr<()>,
+}
+
+impl Slot {
+    const fn empty() -> Slot {
+        Slot {
+            state: AtomicU64::new(0),
+            word: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn set_word(&self, word: *mut ()) {
+        self.word.store(word, Ordering::Relaxed);
+    }
+
+    #[inline(always)]
+    pub(crate) fn word(&self) -> *mut () {
+        self.word.load(Ordering::Relaxed)
+    }
+
+    /// For whoever is inside: nobody writes it meanwhile.
+    #[inline(always)]
+    pub(crate) fn word_place(&self) -> *const *mut () {
+        self.word.as_ptr().cast_const()
+    }
 }
 
 const FIRST: usize = 1024;
@@ -125,6 +151,25 @@ pub(crate) fn shard() -> usize {
         }
         mine.get()
     })
+}
+
+/// How many handles there are.
+static LIVE: [Count; SHARDS] = [const { Count(AtomicU64::new(0)) }; SHARDS];
+
+#[repr(align(64))]
+struct Count(AtomicU64);
+
+/// How many handles there are now.
+pub(crate) fn live() -> u64 {
+    let sum = LIVE.iter().map(|count| count.0.load(Ordering::Relaxed));
+    // Each is a difference, which may be below zero.
+    sum.fold(0, u64::wrapping_add)
+}
+
+/// Counts handles that are made; or given up, by a difference below zero.
+pub(crate) fn count(difference: u64) {
+    let mine = shard() % LIVE.len();
+    LIVE[mine].0.fetch_add(difference, Ordering::Relaxed);
 }
 
 /// Nothing in here panics half-way.

@@ -42,6 +42,7 @@ statuses! {
     ERR_DIRECTION = -15;
     ERR_SHUTDOWN = -16;
     ERR_DEADLOCK = -17;
+    ERR_UNSUPPORTED = -18;
 }
 
 /// The name of a status.

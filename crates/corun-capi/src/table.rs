@@ -13,165 +13,26 @@
 //! - A future and its promise share a slot, each with bits of its own in both counts. Who makes both of an end zero ends that end; who makes
 //!   all zero puts the slot back. An end may find the slot another's when it drops its object, whose word it has read before.
 //! - A slot whose generations are used up is not put back: a handle never comes to life again. That loses 16 bytes in a million uses.
-//! - The bits of a handle are no canonical address, so that whoever dereferences it is stopped at once.
+//! - The word of a slot is written before the state is stored that lets others in, and read by those who are inside alone. Who ends an end has read it before
+//!   it went out: after that the slot may be another's.
 //!
-//! Tests: below, and `tests/handles.rs`.
+//! Checked by loom in every interleaving, with two ends too (`tests/models`). Tests: `table_tests.rs`, and `tests/c/programs/{handles,storm}.c`.
 
 use std::marker::PhantomData;
-use std::mem;
+use std::mem::{self, ManuallyDrop};
 use std::ops::Deref;
-use std::ptr;
-use std::sync::atomic::{AtomicPtr, AtomicU64, Ordering, fence};
-use std::thread;
 
 use crate::failure::{Failure, Outcome};
-use crate::slots::{self, Slot};
+use crate::number::{
+    GENERATION, IDENTITY, KIND_SHIFT, LAST_GENERATION, OWNERS, VISITORS, decode, encode, no_handle,
+    released,
+};
+use crate::primitive::atomic::{Ordering, fence};
+use crate::primitive::thread;
+use crate::slots::{self, Slot, count};
 use crate::status;
 
-/// What a handle is of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(crate) enum Kind {
-    Runtime = 1,
-    Task,
-    Future,
-    Promise,
-    Channel,
-    Key,
-    Mutex,
-    Semaphore,
-    WaitGroup,
-    Coroutine,
-    Schedule,
-    EventLoop,
-    Event,
-    /// A promise that shares the slot of its future.
-    Pledged,
-}
-
-/// What a handle can refer to.
-pub(crate) trait Object: Send + Sync + 'static {
-    const KIND: Kind;
-    /// What the slot is of: of something else for the handle of an end that it shares.
-    const SLOT: Kind = Self::KIND;
-    /// What it is called in messages.
-    const NAME: &'static str;
-    /// Which of the state's bits count its owners and visitors.
-    const COUNTS: Counts = Counts::ALL;
-
-    /// The user has given up the last reference; calls may still be inside.
-    fn abandoned(&self) {}
-}
-
-const VISITOR: u64 = 1;
-const VISITORS: u64 = (1 << 24) - 1;
-const OWNER: u64 = 1 << 24;
-const OWNERS: u64 = 0xffff << 24;
-const KIND_SHIFT: u32 = 40;
-const GENERATION: u64 = 1 << 44;
-
-/// The bits of a state that count owners and visitors: all, or those of one of two ends that share a slot.
-pub(crate) struct Counts {
-    visitor: u64,
-    visitors: u64,
-    owner: u64,
-    owners: u64,
-}
-
-impl Counts {
-    pub(crate) const ALL: Counts = Counts {
-        visitor: VISITOR,
-        visitors: VISITORS,
-        owner: OWNER,
-        owners: OWNERS,
-    };
-    /// The end with most of them: 20 bits of visitors.
-    pub(crate) const MOST: Counts = Counts {
-        visitor: 1,
-        visitors: (1 << 20) - 1,
-        owner: OWNER,
-        owners: OWNERS,
-    };
-    /// The end with one owner, and up to 7 visitors, which do not wait inside.
-    pub(crate) const FEW: Counts = Counts {
-        visitor: 1 << 20,
-        visitors: 7 << 20,
-        owner: 1 << 23,
-        owners: 1 << 23,
-    };
-}
-
-/// The part of a state that a handle has to agree with.
-const IDENTITY: u64 = !(VISITORS | OWNERS);
-const LAST_GENERATION: u64 = (1 << 20) - 1;
-
-/// How the numbers of handles begin.
-const MARK: u64 = 0xc0;
-
-/// How many handles there are.
-static LIVE: [Count; 16] = [const { Count(AtomicU64::new(0)) }; 16];
-
-#[repr(align(64))]
-struct Count(AtomicU64);
-
-pub(crate) fn live() -> u64 {
-    let sum = LIVE.iter().map(|count| count.0.load(Ordering::Relaxed));
-    // Each is a difference, which may be below zero.
-    sum.fold(0, u64::wrapping_add)
-}
-
-fn count(difference: u64) {
-    let mine = slots::shard() % LIVE.len();
-    LIVE[mine].0.fetch_add(difference, Ordering::Relaxed);
-}
-
-/// A handle that is a handle of something, by its looks.
-struct Number {
-    index: u32,
-    identity: u64,
-}
-
-fn encode<T: Object, H>(index: u32, generation: u64) -> *mut H {
-    let bits = (MARK | T::KIND as u64) << 56 | generation << 32 | u64::from(index);
-    ptr::without_provenance_mut(bits as usize)
-}
-
-fn decode<T: Object, H>(handle: *mut H) -> Outcome<Number> {
-    let bits = handle.addr() as u64;
-    if bits >> 56 != MARK | T::KIND as u64 || bits >> 52 & 0xf != 0 {
-        return Err(no_handle::<T>(bits));
-    }
-    Ok(Number {
-        index: bits as u32,
-        identity: ((bits >> 32 & LAST_GENERATION) * GENERATION) | ((T::SLOT as u64) << KIND_SHIFT),
-    })
-}
-
-/// Is it a handle of this kind, or was once, by its looks?
-pub(crate) fn looks_like<T: Object, H>(handle: *mut H) -> bool {
-    handle.addr() as u64 >> 56 == MARK | T::KIND as u64
-}
-
-#[cold]
-fn no_handle<T: Object>(bits: u64) -> Failure {
-    let name = T::NAME;
-    let text = match bits {
-        0 => format!("NULL is no {name}"),
-        _ if bits >> 60 == 0xc && bits >> 56 & 0xf != T::KIND as u64 => {
-            format!("expected a {name}, but this is a handle of something else")
-        }
-        _ => format!("{bits:#x} is no {name}"),
-    };
-    Failure::new(status::ERR_HANDLE, text)
-}
-
-#[cold]
-fn released<T: Object>() -> Failure {
-    Failure::new(
-        status::ERR_HANDLE,
-        format!("this {} was released before", T::NAME),
-    )
-}
+pub(crate) use crate::number::{Counts, Kind, Object};
 
 /// A call that is inside of an object, which so stays.
 pub(crate) struct Visit<T: Object> {
@@ -186,7 +47,7 @@ unsafe impl<T: Object> Sync for Visit<T> {}
 
 /// Objects that are a counted pointer lie in the slot itself, others in a box.
 const fn lies_in_slot<T>() -> bool {
-    size_of::<T>() == size_of::<AtomicPtr<()>>() && align_of::<T>() == align_of::<AtomicPtr<()>>()
+    size_of::<T>() == size_of::<*mut ()>() && align_of::<T>() == align_of::<*mut ()>()
 }
 
 /// Makes a handle with one owner.
@@ -227,13 +88,15 @@ fn place<T: Object>(object: T, owners: u64) -> Outcome<(u32, u64)> {
             "there are too many handles",
         ));
     };
-    if const { lies_in_slot::<T>() } {
-        // SAFETY: it fits. The slot is this call's until its state is stored, and who comes then only reads.
-        unsafe { slot.object.as_ptr().cast::<T>().write(object) };
+    let word = if const { lies_in_slot::<T>() } {
+        let object = ManuallyDrop::new(object);
+        // SAFETY: it has the size of a word, and is moved.
+        unsafe { mem::transmute_copy::<ManuallyDrop<T>, *mut ()>(&object) }
     } else {
-        let object = Box::into_raw(Box::new(object));
-        slot.object.store(object.cast(), Ordering::Relaxed);
-    }
+        Box::into_raw(Box::new(object)).cast()
+    };
+    // The slot is this call's until its state is stored.
+    slot.set_word(word);
     let generation = slot.state.load(Ordering::Relaxed) / GENERATION;
     let state = (generation * GENERATION) | ((T::KIND as u64) << KIND_SHIFT) | owners;
     // Pairs with the acquire in `visit`, should the handle come there by a way that orders nothing.
@@ -331,13 +194,13 @@ impl<T: Object> Deref for Visit<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        let place: *mut T = if const { lies_in_slot::<T>() } {
-            self.slot.object.as_ptr().cast()
+        let place: *const T = if const { lies_in_slot::<T>() } {
+            self.slot.word_place().cast()
         } else {
-            self.slot.object.load(Ordering::Relaxed).cast()
+            self.slot.word().cast::<T>().cast_const()
         };
         // SAFETY: `insert` has put it there, and it stays while there is an owner or visitor.
-        unsafe { &*place.cast_const() }
+        unsafe { &*place }
     }
 }
 
@@ -345,7 +208,7 @@ impl<T: Object> Drop for Visit<T> {
     #[inline]
     fn drop(&mut self) {
         // Read while this is inside: an end that shares its slot does not keep it.
-        let object = self.slot.object.load(Ordering::Relaxed);
+        let object = self.slot.word();
         // Release: what was done with the object comes before its end.
         let state = self
             .slot
@@ -390,124 +253,6 @@ impl<T: Object> Visit<T> {
         // Acquire: what the others have done comes before.
         while self.slot.state.load(Ordering::Acquire) & T::COUNTS.visitors != T::COUNTS.visitor {
             thread::yield_now();
-        }
-    }
-}
-
-impl Slot {
-    pub(crate) const fn empty() -> Slot {
-        Slot {
-            state: AtomicU64::new(0),
-            object: AtomicPtr::new(ptr::null_mut()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Arc;
-    use std::sync::atomic::AtomicUsize;
-
-    struct Thing(Arc<AtomicUsize>);
-
-    impl Object for Thing {
-        const KIND: Kind = Kind::Mutex;
-        const NAME: &'static str = "thing";
-    }
-
-    impl Drop for Thing {
-        fn drop(&mut self) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    struct Other;
-
-    impl Object for Other {
-        const KIND: Kind = Kind::Semaphore;
-        const NAME: &'static str = "other";
-    }
-
-    fn refused<T: Object>(handle: *mut ()) -> bool {
-        visit::<T, ()>(handle).is_err_and(|failure| failure.status() == status::ERR_HANDLE)
-    }
-
-    #[test]
-    fn the_last_to_leave_drops_the_object_and_the_handle_is_dead_for_ever() {
-        let drops = Arc::new(AtomicUsize::new(0));
-        let handle: *mut () = insert(Thing(Arc::clone(&drops))).unwrap();
-        let inside = visit::<Thing, ()>(handle).unwrap();
-        retain::<Thing, ()>(handle).unwrap();
-        drop(release::<Thing, ()>(handle).unwrap());
-        assert!(visit::<Thing, ()>(handle).is_ok());
-        drop(release::<Thing, ()>(handle).unwrap());
-        assert!(refused::<Thing>(handle));
-        assert_eq!(drops.load(Ordering::Relaxed), 0, "somebody is inside");
-        drop(inside);
-        assert_eq!(drops.load(Ordering::Relaxed), 1);
-        // The slot is used again, and the old handle stays what it is.
-        let others: Vec<*mut ()> = (0..100).map(|_| insert(Other).unwrap()).collect();
-        assert!(refused::<Thing>(handle));
-        assert!(refused::<Thing>(others[0]));
-        assert!(!others.contains(&handle));
-        others
-            .into_iter()
-            .for_each(|other| drop(release::<Other, ()>(other).unwrap()));
-    }
-
-    #[test]
-    fn numbers_that_are_no_handles() {
-        for bits in [
-            0,
-            1,
-            0x7fff_1234_5678,
-            usize::MAX,
-            0xc7 << 56 | 0xffff_ffff,
-            0xc7 << 56 | 5 << 52,
-        ] {
-            assert!(
-                refused::<Thing>(ptr::without_provenance_mut(bits)),
-                "{bits:#x}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_slot_is_given_up_before_its_generations_repeat() {
-        let mut seen: *mut () = insert(Other).unwrap();
-        let first = seen;
-        let mut slots_used = std::collections::HashSet::new();
-        for _ in 0..3 * (LAST_GENERATION + 1) {
-            drop(release::<Other, ()>(seen).unwrap());
-            seen = insert(Other).unwrap();
-            slots_used.insert(seen.addr() as u32);
-            assert_ne!(seen, first);
-        }
-        assert!(slots_used.len() >= 3, "{}", slots_used.len());
-    }
-
-    #[test]
-    fn threads_that_come_and_go_while_the_handle_is_released() {
-        for _ in 0..200 {
-            let drops = Arc::new(AtomicUsize::new(0));
-            let handle = insert::<Thing, ()>(Thing(Arc::clone(&drops)))
-                .unwrap()
-                .addr();
-            std::thread::scope(|scope| {
-                for _ in 0..3 {
-                    scope.spawn(|| {
-                        while let Ok(thing) =
-                            visit::<Thing, ()>(ptr::without_provenance_mut(handle))
-                        {
-                            assert_eq!(thing.0.load(Ordering::Relaxed), 0);
-                        }
-                    });
-                }
-                std::thread::yield_now();
-                drop(release::<Thing, ()>(ptr::without_provenance_mut(handle)).unwrap());
-            });
-            assert_eq!(drops.load(Ordering::Relaxed), 1);
         }
     }
 }

@@ -1,27 +1,26 @@
-//! `task.h`: tasks, as far as others see them. What runs is in `body.rs`, what they do to themselves in `own.rs`.
+//! `task.h`: tasks, as far as others see them. How they begin is in `launch.rs`, what runs in `body.rs`, what they do to themselves in `own.rs`.
 
 use std::ffi::{CString, c_char};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use corun::__private::safepoint;
 use corun::JoinHandle;
 use corun::future::Rejected;
-use corun::runtime::Handle;
 
-use crate::body::{self, Body};
-use crate::call::{Patience, call, required, sized, write, write_if};
-use crate::cell::Slot;
+use crate::body::{self, Body, Work};
+use crate::call::{Patience, call, required, write, write_if};
+use crate::cell::{Reserved, Slot};
 use crate::failure::{Failure, Outcome};
 use crate::future::{self, Eventual, corun_future};
+use crate::launch::{self, Place};
 use crate::own;
 use crate::promised::{self, Keeper, Promised, Why};
-use crate::registers;
-use crate::runtime::{self, corun_runtime};
 use crate::scheduler;
 use crate::status::{self, Status};
 use crate::table::{self, Kind, Object, Visit};
-use crate::value::{self, Call, Destructor, Function, Owned, Pointer};
+use crate::value::{Owned, Pointer};
 
 /// `corun_task`.
 #[repr(C)]
@@ -29,22 +28,6 @@ use crate::value::{self, Call, Destructor, Function, Owned, Pointer};
 pub struct corun_task {
     _private: [u8; 0],
 }
-
-/// `corun_task_options`.
-#[repr(C)]
-#[allow(non_camel_case_types, missing_docs)]
-pub struct corun_task_options {
-    pub size: u32,
-    pub flags: u32,
-    pub stack_size: u64,
-    pub name: *const c_char,
-    pub runtime: *mut corun_runtime,
-    pub argument_destructor: Destructor,
-    pub result_destructor: Destructor,
-}
-
-/// `CORUN_TASK_PINNED`.
-pub const PINNED: u32 = 1;
 
 /// `corun_task_state_t`.
 pub const STATES: [&str; 7] = [
@@ -64,12 +47,25 @@ const COMPLETED: i32 = 4;
 const FAILED: i32 = 5;
 const CANCELLED: i32 = 6;
 
+/// How a coroutine has ended.
+#[cfg(feature = "events")]
+pub(crate) fn ended(how: corun::State) -> u64 {
+    let state = match how {
+        corun::State::Failed => FAILED,
+        corun::State::Cancelled => CANCELLED,
+        _ => COMPLETED,
+    };
+    state as u64
+}
+
 /// What is known of a task for as long as anybody has to do with it.
 pub(crate) struct Task {
     pub(crate) flags: u32,
     pub(crate) future: Promised,
-    /// What is to run, until it is started.
-    unstarted: Slot<(Launch, Keeper)>,
+    /// What is to run, until it does. For whoever has the right to it: the body, of which there is one, or, before that, who has taken `unstarted`.
+    work: Reserved<Work>,
+    /// Where it is to run, from `corun_task_create` until it is started or cancelled.
+    unstarted: Slot<Box<Place>>,
     /// There from a moment after the start on.
     pub(crate) coroutine: OnceLock<JoinHandle<()>>,
     /// Somebody has cancelled it, perhaps before there was a coroutine.
@@ -87,103 +83,51 @@ impl Object for Reference {
     const NAME: &'static str = "task";
 }
 
-/// A task that is about to be made.
-pub(crate) struct Launch {
-    pub(crate) call: Call,
-    pub(crate) argument: Owned,
-    pub(crate) result_destructor: Destructor,
-    pub(crate) runtime: Option<Handle>,
-    pub(crate) name: Option<String>,
-    stack_size: usize,
-    pub(crate) flags: u32,
-}
-
-impl Launch {
-    pub(crate) fn plain(call: Call, argument: Pointer) -> Launch {
-        Launch {
-            call,
-            argument: Owned::new(argument, None),
-            result_destructor: None,
-            runtime: None,
-            name: None,
-            stack_size: 0,
-            flags: 0,
-        }
-    }
-
-    /// # Safety
-    /// The options are NULL, or as the header says.
-    unsafe fn new(
-        function: Function,
-        argument: Pointer,
-        options: *const corun_task_options,
-    ) -> Outcome<Launch> {
-        // SAFETY: the structure begins with its size.
-        let Some(options) = (unsafe { sized(options)? }) else {
-            return Ok(Launch::plain(Call::new(function)?, argument));
-        };
-        // From here on errors call the destructor.
-        let argument = Owned::new(argument, options.argument_destructor);
-        if options.flags & !(PINNED | registers::SAVE_FP | registers::SAVE_CXX) != 0 {
-            return Err(Failure::invalid(format!(
-                "{:#x} are no flags of a task",
-                options.flags
-            )));
-        }
-        registers::ask_for(options.flags)?;
-        let mut flags = options.flags;
-        if flags & registers::SAVE_CXX != 0 {
-            flags |= PINNED;
-        }
-        Ok(Launch {
-            call: Call::new(function)?,
-            argument,
-            result_destructor: options.result_destructor,
-            runtime: runtime::meant(options.runtime)?,
-            // SAFETY: a string, or NULL.
-            name: unsafe { value::text(options.name, "name of the task")? },
-            stack_size: usize::try_from(options.stack_size)
-                .map_err(|_| Failure::invalid("the stack is larger than any machine"))?,
-            flags,
-        })
-    }
-
-    /// Makes a task and starts it.
-    pub(crate) fn start(self) -> Outcome<Arc<Task>> {
-        let (task, keeper) = self.task();
-        task.begin(self, keeper)?;
-        Ok(task)
-    }
-
-    pub(crate) fn task(&self) -> (Arc<Task>, Keeper) {
+impl Task {
+    pub(crate) fn new(flags: u32, work: impl FnOnce(Keeper) -> Work) -> Task {
         let (keeper, future) = promised::pair();
         scheduler::count(scheduler::CREATED);
-        let task = Arc::new(Task {
-            flags: self.flags,
+        Task {
+            flags,
             future,
+            work: Reserved::new(work(keeper)),
             unstarted: Slot::new(None),
             coroutine: OnceLock::new(),
             cancelled: AtomicBool::new(false),
             noticed: AtomicBool::new(false),
             failure: Slot::new(None),
-        });
-        (task, keeper)
+        }
     }
-}
 
-impl Task {
-    pub(crate) fn begin(self: &Arc<Task>, launch: Launch, keeper: Keeper) -> Outcome {
-        let mut builder = corun::Builder::new();
-        if let Some(name) = &launch.name {
-            builder = builder.name(name.clone());
+    /// Leaves the start for later.
+    pub(crate) fn postpone(&self, place: Place) {
+        drop(self.unstarted.replace(Box::new(place)));
+    }
+
+    /// # Safety
+    /// The caller has the right to it.
+    pub(crate) unsafe fn take_work(&self) -> Option<Work> {
+        // SAFETY: the same contract.
+        unsafe { self.work.get().take() }
+    }
+
+    /// # Safety
+    /// The caller has the right to the work.
+    pub(crate) unsafe fn set_argument(&self, argument: Owned) {
+        // SAFETY: the same contract.
+        if let Some(work) = unsafe { self.work.get() } {
+            work.argument = argument;
         }
-        if launch.stack_size != 0 {
-            builder = builder.stack_size(launch.stack_size);
-        }
-        let runtime = launch.runtime.clone();
-        let body = Body::new(launch, keeper, Arc::clone(self));
-        let coroutine = spawn(builder, runtime.as_ref(), self.flags, body)?;
-        let _ = self.coroutine.set(coroutine);
+    }
+
+    /// Makes the coroutine.
+    ///
+    /// # Safety
+    /// The caller has the right to the work, and gives it up.
+    pub(crate) unsafe fn begin(self: &Arc<Task>, place: &Place) -> Outcome {
+        // SAFETY: by the contract.
+        let body = unsafe { Body::new(Arc::clone(self)) };
+        let _ = self.coroutine.set(launch::spawn(place, self.flags, body)?);
         if self.cancelled.load(Ordering::SeqCst)
             && let Some(coroutine) = self.coroutine.get()
         {
@@ -192,11 +136,12 @@ impl Task {
         Ok(())
     }
 
-    fn start(self: &Arc<Task>) -> Outcome {
-        let Some((launch, keeper)) = self.unstarted.take() else {
+    pub(crate) fn start(self: &Arc<Task>) -> Outcome {
+        let Some(place) = self.unstarted.take() else {
             return Err(Failure::state("the task was started before, or cancelled"));
         };
-        self.begin(launch, keeper)
+        // SAFETY: who takes the place has the right.
+        unsafe { self.begin(&place) }
     }
 
     fn is_unstarted(&self) -> bool {
@@ -209,9 +154,9 @@ impl Task {
             Some(coroutine) => coroutine.cancel(),
             None => {
                 let unstarted = self.unstarted.take();
-                if let Some((launch, keeper)) = unstarted {
-                    body::refuse(keeper, Why::Cancelled);
-                    drop(launch);
+                if unstarted.is_some() {
+                    // SAFETY: who takes the place has the right.
+                    unsafe { body::give_up(self) };
                 }
             }
         }
@@ -242,26 +187,6 @@ impl Task {
     pub(crate) fn is_current(&self) -> bool {
         own::current().is_some_and(|current| ptr::eq(current, self))
     }
-}
-
-/// The one place where coroutines of the C interface are made: such as may change threads, unless they are pinned.
-fn spawn(
-    builder: corun::Builder,
-    runtime: Option<&Handle>,
-    flags: u32,
-    body: Body,
-) -> Outcome<JoinHandle<()>> {
-    let run = move || body.run();
-    let spawned = match (flags & PINNED != 0, runtime) {
-        (true, Some(runtime)) => builder.spawn_on(runtime, run),
-        (true, None) => builder.spawn(run),
-        // SAFETY: `task.h` asks of the user's functions that they keep nothing of their thread across a wait, if they are not pinned; how this library
-        // sees to it for itself says `cell.rs`.
-        (false, Some(runtime)) => unsafe { builder.spawn_migratable_on(runtime, run) },
-        // SAFETY: as above.
-        (false, None) => unsafe { builder.spawn_migratable(run) },
-    };
-    Ok(spawned?)
 }
 
 /// Waits for a task's end and takes its result.
@@ -298,87 +223,12 @@ pub(crate) unsafe fn join(task: &Task, patience: Patience, result: *mut Pointer)
     failure.map_or(Ok(()), Err)
 }
 
-fn handle(task: Arc<Task>) -> Outcome<*mut corun_task> {
+pub(crate) fn handle(task: Arc<Task>) -> Outcome<*mut corun_task> {
     table::insert(Reference(task))
 }
 
-fn visit(task: *mut corun_task) -> Outcome<Visit<Reference>> {
+pub(crate) fn visit(task: *mut corun_task) -> Outcome<Visit<Reference>> {
     table::visit(task)
-}
-
-/// Starts a task.
-///
-/// # Safety
-/// As the header says.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn corun_spawn(
-    function: Function,
-    argument: Pointer,
-    options: *const corun_task_options,
-    task: *mut *mut corun_task,
-) -> Status {
-    call(|| {
-        // SAFETY: the contract of this function.
-        let launch = unsafe { Launch::new(function, argument, options)? };
-        let started = launch.start()?;
-        if !task.is_null() {
-            let handle = handle(started)?;
-            // SAFETY: not NULL, and the caller's.
-            unsafe { write(task, handle)? };
-        }
-        Ok(())
-    })
-}
-
-/// Starts a task with its result in a future.
-///
-/// # Safety
-/// As the header says.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn corun_spawn_async(
-    function: Function,
-    argument: Pointer,
-    options: *const corun_task_options,
-    future: *mut *mut corun_future,
-) -> Status {
-    call(|| {
-        // SAFETY: the contract of this function.
-        let launch = unsafe { Launch::new(function, argument, options)? };
-        required(future)?;
-        let task = launch.start()?;
-        let handle = table::insert(Eventual::of_task(task))?;
-        // SAFETY: not NULL, and the caller's.
-        unsafe { write(future, handle) }
-    })
-}
-
-/// Makes a task that does not run yet.
-///
-/// # Safety
-/// As the header says.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn corun_task_create(
-    function: Function,
-    argument: Pointer,
-    options: *const corun_task_options,
-    task: *mut *mut corun_task,
-) -> Status {
-    call(|| {
-        // SAFETY: the contract of this function.
-        let launch = unsafe { Launch::new(function, argument, options)? };
-        required(task)?;
-        let (made, keeper) = launch.task();
-        drop(made.unstarted.replace((launch, keeper)));
-        let handle = handle(made)?;
-        // SAFETY: not NULL, and the caller's.
-        unsafe { write(task, handle) }
-    })
-}
-
-/// Starts a task that was made before.
-#[unsafe(no_mangle)]
-pub extern "C" fn corun_task_start(task: *mut corun_task) -> Status {
-    call(|| visit(task)?.0.start())
 }
 
 /// Waits for the end of a task.
@@ -451,6 +301,7 @@ pub extern "C" fn corun_task_cancel(task: *mut corun_task) -> Status {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn corun_task_state(task: *mut corun_task, state: *mut i32) -> Status {
     call(|| {
+        safepoint();
         let now = visit(task)?.0.state();
         // SAFETY: checked for NULL, and the caller's.
         unsafe { write(state, now) }

@@ -2,10 +2,14 @@
 
 use std::panic::resume_unwind;
 use std::process::{ExitCode, Termination};
+use std::ptr;
 
+use crate::coroutine::task::TaskRef;
 use crate::platform::fork;
 use crate::runtime::config::Request;
 use crate::runtime::{self, Handle, Runtime};
+use crate::scheduler;
+use crate::scheduler::worker::Worker;
 use crate::{Builder, JoinHandle};
 
 pub use crate::cancel::levels::is_cancellation;
@@ -14,6 +18,30 @@ pub use corun_macros::select;
 /// Was the coroutine as a whole cancelled?
 pub fn is_cancelled(coroutine: &crate::Coroutine) -> bool {
     coroutine.task().is_cancelled()
+}
+
+/// Gives way if the running coroutine has used up its slice. What was cancelled is not told.
+#[inline]
+pub fn safepoint() {
+    scheduler::safepoint();
+}
+
+/// A word that the C interface keeps with the running coroutine; null if none was set, or none runs. Never inlined: the coroutine may be one that changes
+/// threads, and must not keep where this one has its worker.
+#[inline(never)]
+pub fn foreign() -> *const () {
+    let running = Worker::current().and_then(Worker::running);
+    let meta = running.as_ref().and_then(|task| task.meta_ref().ok());
+    meta.map_or(ptr::null(), |meta| meta.foreign.get())
+}
+
+/// Sets it, if the running coroutine was made by a [`Builder`].
+#[inline(never)]
+pub fn set_foreign(word: *const ()) {
+    let running = Worker::current().and_then(Worker::running);
+    if let Some(Ok(meta)) = running.as_ref().map(TaskRef::meta_ref) {
+        meta.foreign.set(word);
+    }
 }
 
 /// Takes no more coroutines, and cancels those that there are, when the host next drives them. Returns whether any are left.

@@ -10,6 +10,8 @@
  *   seen, which they block. "Own thread" marks the few that are bound to the thread that made the object.
  * - Out parameters are written only on CORUN_OK, if nothing else is said. They may be NULL where the comment says so.
  * - Times are nanoseconds. A timeout below 0 is for ever (CORUN_FOREVER), 0 does not wait at all.
+ * - A task that does nothing but call gives way when it has used up its time slice, also where no call of its has to wait: who asks again and again, whether
+ *   something is there, does not keep others from bringing it.
  * - A coroutine that was cancelled is not unwound: every call in which it waits, or would begin to, returns CORUN_ERR_CANCELLED from then on.
  * - Callbacks and functions that are handed over must return normally: no longjmp out of them, and no C++ exception.
  * - A panic of corun's own becomes CORUN_ERR_PANIC. It never crosses into the caller's frames.
@@ -50,7 +52,8 @@ enum {
     CORUN_ERR_FAILED = -14,     /* the task has failed: corun_task_fail */
     CORUN_ERR_DIRECTION = -15,  /* this end of the channel is for the other direction */
     CORUN_ERR_SHUTDOWN = -16,   /* the runtime is shutting down; or something was left when the time for it was up */
-    CORUN_ERR_DEADLOCK = -17    /* it would wait for itself */
+    CORUN_ERR_DEADLOCK = -17,   /* it would wait for itself */
+    CORUN_ERR_UNSUPPORTED = -18 /* the library was built without it */
 };
 
 /* No limit to a wait. */

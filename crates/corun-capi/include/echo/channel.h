@@ -51,6 +51,9 @@ corun_status corun_channel_length(corun_channel *channel, size_t *length);
 corun_status corun_channel_capacity(corun_channel *channel, size_t *capacity);
 corun_status corun_channel_element_size(corun_channel *channel, size_t *size);
 
+/* The number of the channel, which no other has at the same time: what observers are told (observe.h). 0 for those that follow. */
+corun_status corun_channel_id(corun_channel *channel, uint64_t *id);
+
 /* Channels of elements of 8 bytes to receive from: the time (corun_now) of a moment, once, or of every `period`. Ticks that nobody receives in time
  * are dropped. */
 corun_status corun_channel_after(int64_t delay, corun_channel **channel);

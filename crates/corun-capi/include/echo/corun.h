@@ -10,6 +10,7 @@
 #include "coroutine.h"
 #include "event_loop.h"
 #include "future.h"
+#include "observe.h"
 #include "runtime.h"
 #include "scheduler.h"
 #include "sync.h"

@@ -67,8 +67,16 @@ corun_status corun_future_then(corun_future *future, corun_future_then_function 
 corun_status corun_future_join(corun_future *const *futures, size_t count, corun_future **all);
 /* A future that is resolved with the index (as a uintptr_t) of whichever is complete first, in whatever way. `count` is at least 1. */
 corun_status corun_future_race(corun_future *const *futures, size_t count, corun_future **first);
+/* Waits until one of the futures is complete, in whatever way, and tells which; of several, the first in the list. What has come of it, ask corun_future_poll.
+ * NULLs among them are never complete, so that one may strike off those that he has had. It leaves nothing behind in the others, as corun_future_race does until
+ * they are complete. With a `timeout` of 0: CORUN_ERR_WOULD_BLOCK if none is complete. CORUN_ERR_TIMEDOUT; CORUN_ERR_CANCELLED if the caller was cancelled
+ * (a future that was is complete). With nothing but NULLs it waits for the timeout. Other errors are of a handle whose index is written. */
+corun_status corun_future_select(corun_future *const *futures, size_t count, int64_t timeout, size_t *chosen);
 /* A future that is resolved, with NULL, after so many nanoseconds. */
 corun_status corun_future_timer(int64_t delay, corun_future **future);
+
+/* The number of the future, which no other has at the same time: what observers are told (observe.h). */
+corun_status corun_future_id(corun_future *future, uint64_t *id);
 
 /* Another reference to the same future. */
 corun_status corun_future_retain(corun_future *future);

@@ -8,8 +8,8 @@ use std::fs;
 use std::process::Command;
 
 use corun_capi::{
-    channel, coroutine, event, event_loop, future, registers, runtime, scheduler, select, status,
-    task,
+    channel, coroutine, event, event_loop, future, launch, observe, registers, runtime, scheduler,
+    select, status, task,
 };
 
 use crate::build::{prefix, root, succeed};
@@ -31,9 +31,10 @@ macro_rules! layout {
 pub fn layouts() -> Vec<Layout> {
     layout! {
         runtime::corun_runtime_options { size, workers, stack_size, thread_name, max_blocking_threads, flags }
-        task::corun_task_options { size, flags, stack_size, name, runtime, argument_destructor, result_destructor }
+        launch::corun_task_options { size, flags, stack_size, name, runtime, argument_destructor, result_destructor }
         select::corun_select_case { channel, element, operation, status }
         scheduler::corun_statistics { size, reserved, tasks_created, tasks_completed, tasks_failed, tasks_cancelled, handles }
+        observe::corun_step { size, kind, subject, detail }
         event::corun_event_request { size, events, descriptor, signal, delay, period, runtime }
     }
 }
@@ -48,13 +49,14 @@ pub fn constants() -> Vec<(String, i64)> {
         ("TASK", &task::STATES[..]),
         ("FUTURE", &future::STATES),
         ("COROUTINE", &coroutine::STATES),
+        ("STEP", &observe::KINDS),
     ] {
         for (value, name) in (0..).zip(names) {
             all.push((format!("CORUN_{prefix}_{name}"), value));
         }
     }
     let flags = [
-        ("TASK_PINNED", task::PINNED),
+        ("TASK_PINNED", launch::PINNED),
         ("TASK_SAVE_FP", registers::SAVE_FP),
         ("TASK_SAVE_CXX", registers::SAVE_CXX),
         ("EVENT_READ", event::READ),

@@ -4,7 +4,10 @@ use crate::build::{WARNINGS, compile, expect, root};
 
 fn program(name: &str) {
     let source = root().join("tests/c/programs").join(name);
-    let options = [&["-std=gnu11", "-O1"][..], &WARNINGS].concat();
+    let mut options = [&["-std=gnu11", "-O1"][..], &WARNINGS].concat();
+    if cfg!(feature = "events") {
+        options.push("-DWITH_EVENTS=1");
+    }
     expect(&compile("cc", &source, &options, true), "ok\n");
 }
 
@@ -26,15 +29,19 @@ programs! {
     crowd
     echo_names
     events
+    first
     futures
     handles
     hosted
     locks
     migration
+    observe
     registers
+    rivals
     runtimes
     selects
     storm
     tasks
     threads
+    turns
 }

@@ -75,6 +75,7 @@ fn callback(name: &str) -> Option<&'static str> {
         "ThenFunction" => "corun_future_then_function",
         "ScheduleFunction" => "corun_schedule_function",
         "EventCallback" => "corun_event_callback",
+        "Observer" => "corun_observer",
         _ => return None,
     })
 }

@@ -85,6 +85,7 @@ mod commit;
 mod core;
 mod endings;
 mod error;
+mod few;
 mod future;
 mod iter;
 mod lock;
@@ -117,9 +118,10 @@ pub use sender::Sender;
 
 pub use crate::{select, select_biased};
 
-/// What `select!` expands to.
+/// What `select!` expands to, and what the C interface needs.
 #[doc(hidden)]
 pub mod internal {
+    pub use super::few::Few;
     pub use super::select_macro::{
         attempt, begin, either, give_up, got, no_room, nothing, promise, receiver, recv_timeout,
         room, sender, take, try_recv, wait, wait_timeout,

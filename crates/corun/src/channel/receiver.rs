@@ -362,6 +362,15 @@ impl<T> Receiver<T> {
         TryIter { receiver: self }
     }
 
+    /// As events tell it (`inspect`), 0 for a clock; for the C interface.
+    #[doc(hidden)]
+    pub fn address(&self) -> usize {
+        match self.source() {
+            Source::Chan(chan) => std::ptr::from_ref(chan).addr(),
+            Source::Clock(_) | Source::Never => 0,
+        }
+    }
+
     /// Do the two belong to the same channel?
     ///
     /// # Examples

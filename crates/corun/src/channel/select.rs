@@ -9,6 +9,7 @@ use super::commit::Commitment;
 use super::error::{
     ReadyTimeoutError, RecvError, SelectTimeoutError, SendError, TryReadyError, TrySelectError,
 };
+use super::few::Few;
 use super::receiver::{Receiver, Source};
 use super::selection::{self, Arm, Outcome, Patience, SelectHandle, Token};
 use super::sender::Sender;
@@ -48,7 +49,7 @@ use crate::time::now;
 /// }
 /// ```
 pub struct Select<'a> {
-    arms: Vec<Arm<'a>>,
+    arms: Few<Arm<'a>, 4>,
     next_index: usize,
     biased: bool,
 }
@@ -72,7 +73,7 @@ impl<'a> Select<'a> {
     /// ```
     pub fn new() -> Select<'a> {
         Select {
-            arms: Vec::with_capacity(4),
+            arms: Few::new(),
             next_index: 0,
             biased: false,
         }

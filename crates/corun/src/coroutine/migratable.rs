@@ -128,7 +128,7 @@ where
     let Some(home) = scheduler.home_for_guest(worker) else {
         return Err(refused());
     };
-    meta.migrant = Some(Box::new(Migrant::new()));
+    meta.migrant = Some(Migrant::new());
     let meta = inherited::carry(MetaInit::Full(meta));
     let (task, join) = task::new(Stackful::new(f), id, meta, home, 0);
     let handle = JoinHandle::new(join);

@@ -105,8 +105,10 @@ pub(crate) struct Meta {
     pub(crate) stack_size: usize,
     /// What was bound where it was spawned. For whoever runs it alone.
     pub(crate) inherited: Cell<Option<Bindings>>,
+    /// A word of the C interface's. For whoever runs it alone.
+    pub(crate) foreign: Cell<*const ()>,
     /// What a migratable coroutine has besides. In a place that is there for as long as the block is.
-    pub(crate) migrant: Option<Box<Migrant>>,
+    pub(crate) migrant: Option<Migrant>,
 }
 
 pub(crate) struct Vtable {
@@ -300,7 +302,7 @@ impl TaskRef {
     /// What a migratable coroutine has besides.
     #[inline]
     pub(crate) fn migrant(&self) -> Option<&Migrant> {
-        self.meta_ref().ok()?.migrant.as_deref()
+        self.meta_ref().ok()?.migrant.as_ref()
     }
 
     /// Must it be run from the idle context: what is polled, or a coroutine with a stack of its own size?
@@ -372,7 +374,7 @@ impl TaskRef {
         place == PLACE_RUNNING || place == PLACE_SUSPENDED
     }
 
-    fn meta_ref(&self) -> Result<&Meta, &'static Location<'static>> {
+    pub(crate) fn meta_ref(&self) -> Result<&Meta, &'static Location<'static>> {
         let raw = self.header().meta;
         let bare = raw.map_addr(|a| a & !MARKS);
         if raw.addr() & BOXED != 0 {
@@ -438,6 +440,7 @@ impl Meta {
             name: None,
             stack_size: 0,
             inherited: Cell::new(None),
+            foreign: Cell::new(ptr::null()),
             migrant: None,
         }
     }

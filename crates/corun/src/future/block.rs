@@ -3,11 +3,15 @@
 //! # Invariants
 //! - `phase` leaves `PENDING` once, under the lock, after the outcome was written, and with release: who reads another phase with acquire may
 //!   read the outcome, without the lock. Nobody changes it from then on; it is moved out by an owner who shares it with nobody, which notes
-//!   `TAKEN` for the last handle to see, and nobody else looks at it.
+//!   `TAKEN` for the last handle to see, and nobody else looks at it. Which of value and error the outcome is, the phase says, and nothing else.
+//! - `inner` is for whoever holds the lock. The two lie apart, as the lock's byte fits beside the phase: together they would take eight bytes more.
 //! - Waiters and callbacks are added under the lock, while the phase is `PENDING`. Who ends that unlinks and claims each waiter under the lock, and
 //!   wakes it after: a waker is foreign code. So are callbacks: they stay where they are, and nobody adds any, until they are taken out under the
 //!   lock and called after it, each once, in order of arrival.
-//! - A waiter that gives up unlinks itself under the lock before it goes. If it is linked no more, the outcome is there, and it does not give up.
+//! - The list of waiters and the link share a place. It is the link's from when the last waiter was unlinked after the phase has changed, since
+//!   nobody links another from then on: so who is not linked does not look at the list.
+//! - A waiter that gives up unlinks itself under the lock before it goes. If it is linked no more, the outcome is there, and it does not give up. How they wait
+//!   is in `waits.rs`.
 //! - Whoever works on a block has a reference to it: also the one that wakes others, which may drop theirs at once.
 //! - The number of references tells the promise whether anybody could want the value: without callbacks, and alone with the block, it is nobody.
 //!
@@ -17,24 +21,21 @@
 //! Checked by `tests/models/future/promises.rs` in every interleaving; behaviour by `tests/future/promise.rs`.
 
 use std::cell::UnsafeCell;
-use std::mem::{self, MaybeUninit};
+use std::mem::{self, ManuallyDrop};
+use std::ops::{Deref, DerefMut};
 use std::ptr::{self, NonNull};
-use std::task::Waker;
-use std::time::Instant;
 
 use super::callback::{Callback, Link, contain, in_turn, take_turn};
 use super::rejected::Rejected;
-use crate::cancel::limit::Limit;
 use crate::inspect::points;
-use crate::primitive::atomic::{AtomicU32, Ordering, fence};
-use crate::scheduler;
-use crate::scheduler::lock::SpinLock;
-use crate::sync::waiters::{Waiter, Waiters, wake_in_batches};
+use crate::primitive::atomic::{AtomicU8, AtomicU32, Ordering, fence};
+use crate::scheduler::lock::{SpinGuard, SpinLock};
+use crate::sync::waiters::{Waiter, Waiters};
 
-const PENDING: u32 = 0;
-const RESOLVED: u32 = 1;
-const REJECTED: u32 = 2;
-const TAKEN: u32 = 3;
+pub(super) const PENDING: u8 = 0;
+const RESOLVED: u8 = 1;
+const REJECTED: u8 = 2;
+const TAKEN: u8 = 3;
 
 /// How far a future has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,29 +50,90 @@ pub enum State {
 
 pub(super) type Outcome<T, E> = Result<T, Rejected<E>>;
 
-/// The link comes first, so that it can be taken for the block.
+/// The line comes first, so that the link in it can be taken for the block.
 #[repr(C)]
 pub(super) struct Block<T, E> {
-    link: Link,
+    line: UnsafeCell<Line>,
     references: AtomicU32,
-    phase: AtomicU32,
-    inner: SpinLock<Inner<T, E>>,
-    outcome: UnsafeCell<MaybeUninit<Outcome<T, E>>>,
+    pub(super) phase: AtomicU8,
+    lock: SpinLock<()>,
+    /// Is it the beginning of a [`Noted`]?
+    is_noted: bool,
+    inner: UnsafeCell<Inner<T, E>>,
+    settled: UnsafeCell<Settled<T, E>>,
 }
 
-struct Inner<T, E> {
-    waiters: Waiters,
+/// Those who wait while there is no outcome; and after them, if callbacks have to queue up, the block itself.
+#[repr(C)]
+union Line {
+    waiters: ManuallyDrop<Waiters>,
+    link: ManuallyDrop<Link>,
+}
+
+/// A block with a word of the promise's own behind it.
+#[repr(C)]
+struct Noted<T, E> {
+    block: Block<T, E>,
+    note: usize,
+}
+
+/// The outcome, once it is there: the phase says what it is.
+union Settled<T, E> {
+    pending: (),
+    value: ManuallyDrop<T>,
+    error: ManuallyDrop<Rejected<E>>,
+}
+
+pub(super) struct Inner<T, E> {
     first: Option<Callback<Block<T, E>>>,
     /// The other callbacks, the last one first.
     more: *mut More<T, E>,
 }
 
-// SAFETY: waiters and callbacks are `Send`; the rest of the list is owned.
-unsafe impl<T, E> Send for Inner<T, E> {}
-
 struct More<T, E> {
     callback: Callback<Block<T, E>>,
     next: *mut More<T, E>,
+}
+
+/// The lock of a block, held: what it guards.
+pub(super) struct Held<'a, T, E> {
+    block: &'a Block<T, E>,
+    _lock: SpinGuard<'a, ()>,
+}
+
+impl<T, E> Held<'_, T, E> {
+    /// Those who wait.
+    ///
+    /// # Safety
+    /// Somebody is linked, or may still be: the block is pending, or this is who has completed it, before callbacks are called.
+    #[inline(always)]
+    pub(super) unsafe fn waiters(&mut self) -> &mut Waiters {
+        // SAFETY: by the contract, and the lock stands for exclusive access.
+        unsafe { &mut (*self.block.line.get()).waiters }
+    }
+
+    /// Unlinks a waiter, if it is linked. Returns whether it was.
+    pub(super) fn remove(&mut self, waiter: &Waiter) -> bool {
+        // SAFETY: it is linked.
+        waiter.is_linked() && unsafe { self.waiters() }.remove(waiter)
+    }
+}
+
+impl<T, E> Deref for Held<'_, T, E> {
+    type Target = Inner<T, E>;
+    #[inline(always)]
+    fn deref(&self) -> &Inner<T, E> {
+        // SAFETY: the lock stands for exclusive access.
+        unsafe { &*self.block.inner.get() }
+    }
+}
+
+impl<T, E> DerefMut for Held<'_, T, E> {
+    #[inline(always)]
+    fn deref_mut(&mut self) -> &mut Inner<T, E> {
+        // SAFETY: as above.
+        unsafe { &mut *self.block.inner.get() }
+    }
 }
 
 /// A counted reference to a block.
@@ -83,19 +145,24 @@ impl<T, E> Handle<T, E> {
     /// A block, and two references to it.
     #[inline]
     pub(super) fn pair() -> (Handle<T, E>, Handle<T, E>) {
-        let block = Box::new(Block {
-            link: Link::new(),
-            references: AtomicU32::new(2),
-            phase: AtomicU32::new(PENDING),
-            inner: SpinLock::new(Inner {
-                waiters: Waiters::new(),
-                first: None,
-                more: ptr::null_mut(),
-            }),
-            outcome: UnsafeCell::new(MaybeUninit::uninit()),
-        });
-        let block = NonNull::from(Box::leak(block));
+        let block = NonNull::from(Box::leak(Box::new(Block::new(false))));
         (Handle(block), Handle(block))
+    }
+
+    /// The same, with a word that the promise keeps until it is needed.
+    pub(super) fn pair_with_note(note: usize) -> (Handle<T, E>, Handle<T, E>) {
+        let block = Block::<T, E>::new(true);
+        let noted = NonNull::from(Box::leak(Box::new(Noted { block, note })));
+        (Handle(noted.cast()), Handle(noted.cast()))
+    }
+
+    /// The word; 0 if there is none.
+    pub(super) fn note(&self) -> usize {
+        if !self.block().is_noted {
+            return 0;
+        }
+        // SAFETY: made by `pair_with_note`. The word never changes.
+        unsafe { (*self.0.cast::<Noted<T, E>>().as_ptr()).note }
     }
 
     /// A handle without a reference of its own: in the place of one that was forgotten.
@@ -124,25 +191,45 @@ impl<T, E> Handle<T, E> {
     /// # Errors
     /// Gives it back if there is one already.
     pub(super) fn complete(&self, outcome: Outcome<T, E>) -> Result<(), Outcome<T, E>> {
-        let phase = match &outcome {
-            Ok(_) => RESOLVED,
-            Err(_) => REJECTED,
-        };
         let block = self.block();
-        let inner = block.inner.lock();
+        let mut inner = block.lock();
         if block.phase.load(Ordering::Relaxed) != PENDING {
             drop(inner);
             return Err(outcome);
         }
+        let (phase, settled) = match outcome {
+            Ok(value) => (
+                RESOLVED,
+                Settled {
+                    value: ManuallyDrop::new(value),
+                },
+            ),
+            Err(error) => (
+                REJECTED,
+                Settled {
+                    error: ManuallyDrop::new(error),
+                },
+            ),
+        };
         // SAFETY: nobody looks at it while the phase is `PENDING`, and this is under the lock.
-        unsafe { (*block.outcome.get()).write(outcome) };
+        unsafe { block.settled.get().write(settled) };
         // Release: the outcome comes before.
         block.phase.store(phase, Ordering::Release);
-        let (waited_for, called) = (!inner.waiters.is_empty(), inner.first.is_some());
+        // SAFETY: callbacks are called below.
+        let waiters = unsafe { inner.waiters() };
+        // Mostly there is one, and so no need to gather them.
+        let first = match waiters.is_empty() {
+            true => None,
+            false => waiters.call_first(),
+        };
+        let there_are_more = !waiters.is_empty();
+        let called = inner.first.is_some();
         drop(inner);
         points::future_completed(self.0.as_ptr().addr(), phase == RESOLVED);
-        if waited_for {
-            block.wake_all();
+        if there_are_more {
+            block.wake_all(first);
+        } else if let Some(first) = first {
+            first.wake();
         }
         if called {
             self.call_all();
@@ -154,9 +241,12 @@ impl<T, E> Handle<T, E> {
     fn call_all(&self) {
         // Given up by `run`.
         self.block().retain();
-        let link = self.0.as_ptr().cast::<Link>();
-        // SAFETY: the reference keeps it. Callbacks are there to be called once, as the phase changes once.
-        unsafe { take_turn(link, Block::<T, E>::run) };
+        // SAFETY: nobody is linked, nor will be. The reference keeps the block. Callbacks are there to be called once, as the phase changes once.
+        unsafe {
+            let link = (&raw mut (*self.block().line.get()).link).cast::<Link>();
+            link.write(Link::new());
+            take_turn(link, Block::<T, E>::run);
+        }
     }
 
     /// Is this the only handle?
@@ -185,23 +275,59 @@ impl<T, E> Drop for Handle<T, E> {
             // Pairs with the releases of the others.
             fence(Ordering::Acquire);
         }
-        // SAFETY: this was the last reference.
-        drop(unsafe { Box::from_raw(self.0.as_ptr()) });
+        // SAFETY: this was the last reference; the box is the one that it was made in.
+        unsafe {
+            if self.block().is_noted {
+                drop(Box::from_raw(self.0.cast::<Noted<T, E>>().as_ptr()));
+            } else {
+                drop(Box::from_raw(self.0.as_ptr()));
+            }
+        }
     }
 }
 
 impl<T, E> Drop for Block<T, E> {
     #[inline]
     fn drop(&mut self) {
-        let phase = self.phase.load(Ordering::Relaxed);
-        if phase == RESOLVED || phase == REJECTED {
-            // SAFETY: it was written, and not moved out.
-            unsafe { self.outcome.get_mut().assume_init_drop() };
+        let settled = self.settled.get_mut();
+        // SAFETY: the phase says what is there, and that it was not moved out.
+        unsafe {
+            match self.phase.load(Ordering::Relaxed) {
+                RESOLVED => ManuallyDrop::drop(&mut settled.value),
+                REJECTED => ManuallyDrop::drop(&mut settled.error),
+                _ => {}
+            }
         }
     }
 }
 
 impl<T, E> Block<T, E> {
+    #[inline(always)]
+    fn new(is_noted: bool) -> Block<T, E> {
+        Block {
+            line: UnsafeCell::new(Line {
+                waiters: ManuallyDrop::new(Waiters::new()),
+            }),
+            references: AtomicU32::new(2),
+            phase: AtomicU8::new(PENDING),
+            lock: SpinLock::new(()),
+            is_noted,
+            inner: UnsafeCell::new(Inner {
+                first: None,
+                more: ptr::null_mut(),
+            }),
+            settled: UnsafeCell::new(Settled { pending: () }),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn lock(&self) -> Held<'_, T, E> {
+        Held {
+            _lock: self.lock.lock(),
+            block: self,
+        }
+    }
+
     /// Counts one more reference.
     fn retain(&self) {
         let before = self.references.fetch_add(1, Ordering::Relaxed);
@@ -230,9 +356,17 @@ impl<T, E> Block<T, E> {
     /// The outcome, if it is there. Not for those that may see it `TAKEN`.
     #[inline]
     pub(super) fn outcome(&self) -> Option<Result<&T, &Rejected<E>>> {
+        let settled = self.settled.get();
+        // Acquire pairs with the release in `complete`.
+        let phase = self.phase.load(Ordering::Acquire);
         // SAFETY: written before the phase changed, and not changed since.
-        self.is_complete()
-            .then(|| unsafe { (*self.outcome.get()).assume_init_ref() }.as_ref())
+        unsafe {
+            match phase {
+                RESOLVED => Some(Ok(&*(*settled).value)),
+                REJECTED => Some(Err(&*(*settled).error)),
+                _ => None,
+            }
+        }
     }
 
     /// Moves the outcome out.
@@ -241,10 +375,17 @@ impl<T, E> Block<T, E> {
     /// As [`Handle::take`].
     #[inline]
     pub(super) unsafe fn take(&self) -> Outcome<T, E> {
+        let settled = self.settled.get();
+        let phase = self.phase.load(Ordering::Relaxed);
         // Whoever has completed it may still have a handle, but looks at it no more.
         self.phase.store(TAKEN, Ordering::Relaxed);
-        // SAFETY: by the contract.
-        unsafe { (*self.outcome.get()).assume_init_read() }
+        // SAFETY: by the contract one of the two is there, and the phase that was seen says which. It is moved out once.
+        unsafe {
+            match phase {
+                RESOLVED => Ok(ManuallyDrop::take(&mut (*settled).value)),
+                _ => Err(ManuallyDrop::take(&mut (*settled).error)),
+            }
+        }
     }
 
     /// Could anybody want the value? For the promise to ask, whose reference is one of them.
@@ -253,31 +394,17 @@ impl<T, E> Block<T, E> {
             return false;
         }
         // If there is no other, nobody can come any more. Acquire: a callback that the last one has left is seen.
-        self.references.load(Ordering::Acquire) != 1 || self.inner.lock().first.is_some()
-    }
-
-    #[inline(never)]
-    fn wake_all(&self) {
-        wake_in_batches(|batch| {
-            let mut inner = self.inner.lock();
-            while !inner.waiters.is_empty() {
-                if batch.is_full() {
-                    return true;
-                }
-                batch.extend(inner.waiters.call_first());
-            }
-            false
-        });
+        self.references.load(Ordering::Acquire) != 1 || self.lock().first.is_some()
     }
 
     /// # Safety
     /// For `call_all`: it uses up a reference.
     unsafe fn run(link: *const Link) {
-        // SAFETY: the link is the first field of a block, to which there is a reference.
+        // SAFETY: the link is at the beginning of a block, to which there is a reference.
         let handle =
             Handle(unsafe { NonNull::new_unchecked(link.cast_mut().cast::<Block<T, E>>()) });
         let block = handle.block();
-        let mut inner = block.inner.lock();
+        let mut inner = block.lock();
         let first = inner.first.take();
         let mut rest = mem::replace(&mut inner.more, ptr::null_mut());
         drop(inner);
@@ -310,7 +437,7 @@ impl<T, E> Block<T, E> {
         if self.is_complete() {
             return in_turn(|| callback.call(self));
         }
-        let mut inner = self.inner.lock();
+        let mut inner = self.lock();
         if inner.first.is_none() && self.phase.load(Ordering::Relaxed) == PENDING {
             inner.first = Some(callback);
             return;
@@ -325,7 +452,7 @@ impl<T, E> Block<T, E> {
             callback,
             next: ptr::null_mut(),
         });
-        let mut inner = self.inner.lock();
+        let mut inner = self.lock();
         if self.phase.load(Ordering::Relaxed) == PENDING {
             more.next = inner.more;
             inner.more = Box::into_raw(more);
@@ -333,80 +460,5 @@ impl<T, E> Block<T, E> {
         }
         drop(inner);
         in_turn(|| more.callback.call(self));
-    }
-
-    /// Waits until it is complete, or until `deadline`. Returns whether it is.
-    pub(super) fn wait(&self, deadline: Option<Instant>) -> bool {
-        if self.is_complete() {
-            scheduler::safepoint();
-            return true;
-        }
-        let limit = Limit::new(deadline);
-        let waiter = Waiter::new(0, &limit);
-        let mut inner = self.inner.lock();
-        if self.phase.load(Ordering::Relaxed) != PENDING {
-            return true;
-        }
-        // SAFETY: the waiter stays in this frame until it was unlinked: by whoever completes the block, or below.
-        unsafe { inner.waiters.push_back(&waiter) };
-        drop(inner);
-        points::future_pending(ptr::from_ref(self).addr());
-        let mut left = false;
-        let told = limit.wait(&waiter.signal, || {
-            left = self.inner.lock().waiters.remove(&waiter);
-            left
-        });
-        if told || !left {
-            return true;
-        }
-        limit.expired();
-        false
-    }
-}
-
-/// The waiter of an async task.
-pub(super) struct TaskWaiter(Option<Waiter>);
-
-impl TaskWaiter {
-    pub(super) fn new() -> TaskWaiter {
-        TaskWaiter(None)
-    }
-
-    /// Is the block complete? If not, the task will be woken when it is.
-    ///
-    /// # Safety
-    /// It is always the same block. `self` stays where it is from now on until `leave` was called.
-    pub(super) unsafe fn poll<T, E>(&mut self, block: &Block<T, E>, waker: &Waker) -> bool {
-        if block.is_complete() {
-            return true;
-        }
-        // Cloned and dropped without the lock, as it is foreign code.
-        let mut newest = waker.clone();
-        let fresh = self.0.is_none();
-        let waiter = self.0.get_or_insert_with(|| Waiter::for_task(0, waker));
-        let mut inner = block.inner.lock();
-        if block.phase.load(Ordering::Relaxed) != PENDING {
-            return true;
-        }
-        if fresh {
-            // SAFETY: by the contract.
-            unsafe { inner.waiters.push_back(waiter) };
-        } else {
-            // SAFETY: under the lock of the list.
-            unsafe { waiter.signal.poll(&mut newest) };
-        }
-        drop(inner);
-        if fresh {
-            points::future_pending(ptr::from_ref(block).addr());
-        }
-        false
-    }
-
-    /// Unlinks the waiter, if it is linked.
-    pub(super) fn leave<T, E>(&mut self, block: &Block<T, E>) {
-        if let Some(waiter) = &self.0 {
-            block.inner.lock().waiters.remove(waiter);
-            self.0 = None;
-        }
     }
 }

@@ -34,6 +34,7 @@ pub(crate) mod spawn;
 pub(crate) mod state;
 pub(crate) mod task;
 mod waiting;
+mod waits;
 
 pub use adaptors::{Join, Map, Next, Race, Then};
 pub use block::State;
@@ -42,6 +43,8 @@ pub(crate) use callback::Place;
 pub use combine::Eventual;
 pub use eventual::Future;
 pub use many::{JoinAll, SelectOk, join_all, select_ok};
+#[doc(hidden)]
+pub use promise::promise_with_note;
 pub use promise::{Promise, promise};
 pub use rejected::Rejected;
 pub use shared::SharedFuture;

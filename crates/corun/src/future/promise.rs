@@ -23,6 +23,13 @@ pub fn promise<T, E>() -> (Promise<T, E>, Future<T, E>) {
     (Promise { handle: promise }, Future::new(future))
 }
 
+/// The same, with a word that the promise keeps ([`Promise::note`]), for the C interface: the address of a destructor.
+#[doc(hidden)]
+pub fn promise_with_note<T, E>(note: usize) -> (Promise<T, E>, Future<T, E>) {
+    let (promise, future) = Handle::pair_with_note(note);
+    (Promise { handle: promise }, Future::new(future))
+}
+
 /// The right, and the duty, to give a [`Future`] its value or error. To be kept once, from anywhere.
 ///
 /// If it is dropped unresolved, by a panic perhaps, the future is rejected as [abandoned](Rejected::Abandoned): nobody waits in vain.
@@ -105,6 +112,12 @@ impl<T, E> Promise<T, E> {
         Promise {
             handle: future.same_handle(),
         }
+    }
+
+    /// The word that it was made with; 0 if there is none.
+    #[doc(hidden)]
+    pub fn note(&self) -> usize {
+        self.handle.note()
     }
 
     fn settle(self, outcome: Outcome<T, E>) -> Result<(), Outcome<T, E>> {

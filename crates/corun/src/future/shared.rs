@@ -44,6 +44,12 @@ impl<T, E> SharedFuture<T, E> {
         self.handle.same()
     }
 
+    /// As events tell it (`inspect`); for the C interface.
+    #[doc(hidden)]
+    pub fn address(&self) -> usize {
+        std::ptr::from_ref(self.handle.block()).addr()
+    }
+
     /// How far it has come.
     pub fn state(&self) -> State {
         self.handle.block().state()

@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::block::TaskWaiter;
+use super::waits::TaskWaiter;
 use crate::scheduler;
 
 pub(super) mod sealed {

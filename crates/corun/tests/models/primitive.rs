@@ -302,6 +302,7 @@ pub mod atomic {
     }
 
     atomic!(AtomicBool, bool, false);
+    atomic!(AtomicU8, u8, 0);
     atomic!(AtomicPtr<T>, *mut T, std::ptr::null_mut());
     counter!(AtomicU32, u32);
     counter!(AtomicU64, u64);

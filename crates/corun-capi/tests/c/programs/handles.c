@@ -47,6 +47,13 @@ static void futures(void *h) {
     BAD(corun_future_then(h, then, NULL, NULL, P));
     BAD(corun_future_join((corun_future *[]){h}, 1, P));
     BAD(corun_future_race((corun_future *[]){h}, 1, P));
+    size_t chosen = 7;
+    corun_future *one[2] = {NULL, h};
+    if (h) {
+        BAD(corun_future_select(one, 2, 0, &chosen));
+        EXPECT(chosen == 1);
+    }
+    BAD(corun_future_id(h, P));
     BAD(corun_future_retain(h));
     BAD(corun_future_release(h));
 }
@@ -74,6 +81,7 @@ static void channels(void *h) {
     BAD(corun_channel_length(h, P));
     BAD(corun_channel_capacity(h, P));
     BAD(corun_channel_element_size(h, P));
+    BAD(corun_channel_id(h, P));
     BAD(corun_channel_retain(h));
     BAD(corun_channel_release(h));
     if (h) {

@@ -12,6 +12,8 @@ mod core;
 mod endings;
 #[path = "../../../src/channel/error.rs"]
 mod error;
+#[path = "../../../src/channel/few.rs"]
+mod few;
 #[path = "../../../src/channel/iter.rs"]
 mod iter;
 #[path = "../../../src/channel/lock.rs"]

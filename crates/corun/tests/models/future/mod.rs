@@ -18,6 +18,8 @@ pub mod state;
 pub mod task;
 #[path = "../../../src/future/waiting.rs"]
 pub mod waiting;
+#[path = "../../../src/future/waits.rs"]
+pub mod waits;
 
 pub(crate) use callback::Place;
 pub use eventual::Future;

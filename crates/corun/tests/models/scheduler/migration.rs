@@ -133,7 +133,7 @@ impl Setting {
         let (home, list) = (Arc::new(Shared::new()), Arc::new(List::default()));
         let of_task = Arc::new(Mutex::new(None));
         let mut meta = Meta::new(Location::caller());
-        meta.migrant = Some(Box::new(Migrant::new()));
+        meta.migrant = Some(Migrant::new());
         let coroutine = Coroutine {
             wrong,
             list: Arc::clone(&list),

@@ -1,0 +1,3 @@
+module corun-bench-c
+
+go 1.25
