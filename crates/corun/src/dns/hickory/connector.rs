@@ -1,0 +1,145 @@
+//! How name servers are reached: by datagrams from within each lookup, by anything else as hickory does it.
+//!
+//! hickory gives each connection to a server a task, also one for UDP, which opens a socket for each question and so has nothing to keep. Here
+//! a question by UDP is asked and waited for by whoever looks up, with no task in between: its time limits and its cancellation close its sockets
+//! at once, no other thread has to be woken for it, and a resolver that nobody uses has nothing that a runtime would have to wait for.
+//!
+//! Rejected: hickory's own way (a question then passes two channels and two wake-ups; and a forked child, which has no such task, would wait for
+//! ever).
+
+use std::collections::HashSet;
+use std::fmt;
+use std::future::ready;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ::hickory_resolver::config::{ConnectionConfig, ProtocolConfig};
+use ::hickory_resolver::net::NetError;
+use ::hickory_resolver::net::udp::UdpClientStream;
+use ::hickory_resolver::net::xfer::{
+    DnsExchange, DnsExchangeSend, DnsHandle, DnsRequestSender, DnsResponseStream,
+};
+use ::hickory_resolver::proto::op::{DnsRequest, DnsResponse};
+use ::hickory_resolver::{ConnectionProvider, PoolContext};
+use futures_core::stream::Stream;
+
+use super::Provider;
+
+/// hickory's `ConnectionProvider` on corun, for hickory's own `Resolver` and its builder: see [`Resolver::from_builder`](super::Resolver::from_builder).
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Connector(Provider);
+
+impl ConnectionProvider for Connector {
+    type Conn = Connection;
+    type FutureConn = Pin<Box<dyn Future<Output = Result<Connection, NetError>> + Send>>;
+    type RuntimeProvider = Provider;
+
+    fn new_connection(
+        &self,
+        ip: IpAddr,
+        config: &ConnectionConfig,
+        cx: &PoolContext,
+    ) -> Result<Self::FutureConn, NetError> {
+        if config.protocol == ProtocolConfig::Udp {
+            let datagrams = Datagrams {
+                server: SocketAddr::new(ip, config.port),
+                local: config.bind_addr,
+                timeout: cx.options.timeout,
+                avoid: Arc::clone(&cx.options.avoid_local_udp_ports),
+                system_chooses_port: cx.options.os_port_selection,
+            };
+            return Ok(Box::pin(ready(Ok(Connection(Kind::Datagrams(datagrams))))));
+        }
+        let connecting = self.0.new_connection(ip, config, cx)?;
+        Ok(Box::pin(async {
+            Ok(Connection(Kind::Exchange(connecting.await?)))
+        }))
+    }
+
+    fn runtime_provider(&self) -> &Provider {
+        &self.0
+    }
+}
+
+/// A way to one name server: made by [`Connector`], for hickory to use.
+#[derive(Clone)]
+pub struct Connection(Kind);
+
+#[derive(Clone)]
+enum Kind {
+    Datagrams(Datagrams),
+    Exchange(DnsExchange<Provider>),
+}
+
+/// What there is to know for asking by UDP.
+#[derive(Clone)]
+struct Datagrams {
+    server: SocketAddr,
+    local: Option<SocketAddr>,
+    timeout: Duration,
+    avoid: Arc<HashSet<u16>>,
+    system_chooses_port: bool,
+}
+
+impl DnsHandle for Connection {
+    type Response = Response;
+    type Runtime = Provider;
+
+    fn send(&self, request: DnsRequest) -> Response {
+        Response(match &self.0 {
+            Kind::Datagrams(datagrams) => Answer::Datagram(datagrams.send(request)),
+            Kind::Exchange(exchange) => Answer::Exchange(exchange.send(request)),
+        })
+    }
+}
+
+impl Datagrams {
+    /// The question goes out when the answer is polled for.
+    fn send(&self, request: DnsRequest) -> DnsResponseStream {
+        UdpClientStream::builder(self.server, Provider)
+            .with_timeout(Some(self.timeout))
+            .with_bind_addr(self.local)
+            .avoid_local_ports(Arc::clone(&self.avoid))
+            .with_os_port_selection(self.system_chooses_port)
+            .build()
+            .send_message(request)
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::Datagrams(datagrams) => f.debug_tuple("Udp").field(&datagrams.server).finish(),
+            Kind::Exchange(_) => f.pad("Exchange"),
+        }
+    }
+}
+
+/// What a server answers to a question that was sent by a [`Connection`].
+#[must_use = "streams do nothing unless polled"]
+pub struct Response(Answer);
+
+enum Answer {
+    Datagram(DnsResponseStream),
+    Exchange(DnsExchangeSend<Provider>),
+}
+
+impl Stream for Response {
+    type Item = Result<DnsResponse, NetError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match &mut self.get_mut().0 {
+            Answer::Datagram(stream) => Pin::new(stream).poll_next(cx),
+            Answer::Exchange(stream) => Pin::new(stream).poll_next(cx),
+        }
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad("Response { .. }")
+    }
+}

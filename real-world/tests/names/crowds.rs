@@ -1,0 +1,95 @@
+//! Many at once: they wait together.
+
+use std::time::{Duration, Instant};
+
+use crate::server::{DELAY, NameServer};
+use crate::{address, alone, resolver, runtime};
+
+const MANY: usize = 1_000;
+
+/// Both kinds of address are asked for, so that 2,000 questions are on their way at once, each from a socket of its own.
+#[test]
+fn a_thousand_names_in_a_thousand_coroutines() {
+    let _alone = alone();
+    let server = NameServer::start();
+    for workers in [1, 2, 8] {
+        let resolver = resolver(server.port());
+        let runtime = runtime(workers);
+        let began = Instant::now();
+        let lookups: Vec<_> = (0..MANY)
+            .map(|number| {
+                let resolver = resolver.clone();
+                runtime.spawn(move || resolver.lookup_ip(&format!("host{number}.test.")))
+            })
+            .collect();
+        for (number, lookup) in lookups.into_iter().enumerate() {
+            let found = lookup.join().expect("no panic").expect("an address");
+            assert_eq!(found, [address(number)]);
+        }
+        let took = began.elapsed();
+        println!("{workers} workers: {took:.0?}");
+        assert!(took >= DELAY, "{took:?}");
+        assert!(took < Duration::from_secs(2), "{took:?}");
+        assert!(server.most_at_once() >= MANY / 2);
+        runtime
+            .shutdown(Duration::from_secs(10))
+            .expect("nothing is left");
+    }
+}
+
+/// The same as async tasks, which have no stacks.
+#[test]
+fn a_thousand_names_in_a_thousand_tasks() {
+    let _alone = alone();
+    let server = NameServer::start();
+    for workers in [1, 2, 8] {
+        let resolver = resolver(server.port());
+        let runtime = runtime(workers);
+        let began = Instant::now();
+        let lookups: Vec<_> = (0..MANY)
+            .map(|number| {
+                let resolver = resolver.clone();
+                runtime.spawn_async(async move {
+                    let host = format!("host{number}.test.:{number}");
+                    resolver.lookup_host_async(host).await
+                })
+            })
+            .collect();
+        for (number, lookup) in lookups.into_iter().enumerate() {
+            let mut found = lookup.join().expect("no panic").expect("an address");
+            let found = found.next().expect("never none");
+            assert_eq!(found, (address(number), number as u16).into());
+        }
+        assert!(began.elapsed() < Duration::from_secs(2));
+        runtime
+            .shutdown(Duration::from_secs(10))
+            .expect("nothing is left");
+    }
+}
+
+/// What many ask for at the same time is asked once, and what was found is remembered.
+#[test]
+fn a_thousand_ask_for_one_name() {
+    let _alone = alone();
+    let server = NameServer::start();
+    for workers in [1, 2, 8] {
+        let resolver = resolver(server.port());
+        runtime(workers).block_on(|| {
+            corun::scope(|scope| {
+                for _ in 0..MANY {
+                    scope.spawn(|| {
+                        let found = resolver.lookup_ip("host42.test.").expect("an address");
+                        assert_eq!(found, [address(42)]);
+                    });
+                }
+            });
+        });
+        let (asked, _) = server.questions();
+        // For two kinds of address, and again if the answer was late. Who comes after the answer is told from memory, but that there is no address of
+        // IPv6 is not remembered, as our server does not say for how long that holds.
+        assert!(asked < MANY / 10, "it was asked {asked} times");
+        let found = resolver.wait(|hickory| hickory.ipv4_lookup("host42.test."));
+        assert_eq!(found.expect("an address").answers().len(), 1);
+        assert_eq!(server.questions(), (0, 0));
+    }
+}
