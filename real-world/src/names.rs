@@ -33,7 +33,10 @@ impl Dnsmasq {
             }
         };
         let fixed = [
-            "--no-daemon",
+            // As a debugging aid, `--no-daemon` has it serve one connection at a time, and nobody else meanwhile.
+            "--keep-in-foreground",
+            "--log-facility=-",
+            "--pid-file",
             "--conf-file=/dev/null",
             "--no-hosts",
             "--no-resolv",

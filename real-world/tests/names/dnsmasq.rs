@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use hickory_resolver::proto::rr::{RData, RecordType};
 use real_world::Dnsmasq;
 
-use crate::{alone, resolver, resolver_with, runtime};
+use crate::{alone, on, resolver, resolver_with};
 
 const V4: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
@@ -38,7 +38,7 @@ fn records_of_all_kinds() {
     };
     for workers in [1, 2, 8] {
         let resolver = resolver(server.port());
-        runtime(workers).block_on(|| {
+        on(workers, || {
             // Addresses of IPv6 come first, unless it is configured otherwise.
             assert_eq!(resolver.lookup_ip("both.test").expect("found"), [V6, V4]);
             assert_eq!(resolver.lookup_ip("alias.test.").expect("found"), [V6, V4]);
@@ -113,7 +113,7 @@ fn a_thousand_names_at_once() {
     for workers in [1, 2, 8] {
         let resolver = resolver(server.port());
         let began = Instant::now();
-        let found = runtime(workers).block_on(|| {
+        let found = on(workers, || {
             corun::map_concurrent(0..1_000, 1_000, |number| {
                 resolver.lookup_ip(&format!("n{number}.wild.test."))
             })
@@ -137,7 +137,7 @@ fn a_server_that_dies_is_a_time_out_until_it_is_back() {
         options.attempts = 0;
         options.cache_size = 0;
     });
-    runtime(2).block_on(|| {
+    on(2, || {
         resolver.lookup_ip("both.test.").expect("found");
         server.kill();
         let error = resolver

@@ -1,21 +1,23 @@
 //! Lookups that are given up, and descriptors that run out.
 
+use std::env;
 use std::fs::File;
-use std::io::ErrorKind;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use corun::dns::hickory::Resolver;
 
-use crate::server::NameServer;
-use crate::{address, alone, descriptors, resolver, runtime};
+use real_world::raise_descriptor_limit;
 
-/// Waits until so many questions are on their way, of those that are never answered.
+use crate::server::NameServer;
+use crate::{address, alone, descriptors, end, on, resolver, runtime};
+
+/// Waits until so many different questions have come.
 fn wait_for_questions(server: &NameServer, count: usize) {
-    let mut asked = 0;
-    while asked < count {
-        asked += server.questions().0;
+    while server.different_questions() < count {
         corun::yield_now();
     }
+    server.forget_questions();
 }
 
 /// A lookup that is cancelled in its midst closes its sockets, and others are not disturbed.
@@ -31,6 +33,7 @@ fn cancelled_lookups_leave_nothing() {
             .block_on(|| resolver.lookup_ip("quick1.test."))
             .expect("found");
         let before = descriptors();
+        server.forget_questions();
         runtime.block_on(|| {
             let lookups: Vec<_> = (0..MANY)
                 .map(|number| {
@@ -45,8 +48,9 @@ fn cancelled_lookups_leave_nothing() {
                     corun::spawn_async(async move { resolver.lookup_ip_async(&name).await })
                 })
                 .collect();
-            wait_for_questions(&server, 2 * MANY);
-            assert!(descriptors() > before + MANY);
+            // Each of them has asked for two kinds of address.
+            wait_for_questions(&server, 4 * MANY);
+            assert!(descriptors() > before + 3 * MANY);
             for lookup in &lookups {
                 lookup.cancel();
             }
@@ -57,7 +61,7 @@ fn cancelled_lookups_leave_nothing() {
                 let payload = ended.join().expect_err("it was cancelled");
                 assert!(payload.is::<corun::Cancelled>());
             }
-            assert_eq!(descriptors(), before);
+            assert!(descriptors() <= before);
             let found = resolver.lookup_ip("quick2.test.").expect("an address");
             assert_eq!(found, [address(2)]);
         });
@@ -78,9 +82,11 @@ fn a_time_limit_ends_a_lookup() {
         assert!(began.elapsed() >= TIME);
         assert!(began.elapsed() < Duration::from_secs(2));
     };
+    // On a thread the default runtime's reactors are used, which are started by this.
+    resolver.lookup_ip("quick1.test.").expect("found");
     let before = descriptors();
     late("silent1.test.");
-    assert_eq!(descriptors(), before);
+    assert!(descriptors() <= before);
     for workers in [1, 2, 8] {
         let runtime = runtime(workers);
         let before = descriptors();
@@ -92,7 +98,7 @@ fn a_time_limit_ends_a_lookup() {
                 }
             });
         });
-        assert_eq!(descriptors(), before);
+        assert!(descriptors() <= before);
         // And an async task's own.
         let clone = resolver.clone();
         let task = runtime.spawn_async(async move {
@@ -102,7 +108,8 @@ fn a_time_limit_ends_a_lookup() {
         task.join()
             .expect("no panic")
             .expect_err("no answer in time");
-        assert_eq!(descriptors(), before);
+        assert!(descriptors() <= before);
+        end(runtime);
     }
 }
 
@@ -113,13 +120,13 @@ fn whoever_has_asked_may_go() {
     let server = NameServer::start();
     for workers in [1, 2, 8] {
         let resolver = resolver(server.port());
-        runtime(workers).block_on(|| {
+        on(workers, || {
             let ask = |resolver: &Resolver| {
                 let resolver = resolver.clone();
                 corun::spawn(move || resolver.lookup_ip("host6.test."))
             };
             let first = ask(&resolver);
-            wait_for_questions(&server, 1);
+            wait_for_questions(&server, 2);
             let second = ask(&resolver);
             corun::yield_now();
             first.cancel();
@@ -131,10 +138,21 @@ fn whoever_has_asked_may_go() {
     }
 }
 
-/// Without a descriptor for its socket a lookup is an error, at once, and the next one works.
+/// Without a descriptor for its socket a lookup is an error, at once, and the next one works. In a process of its own, where nobody else opens or closes any.
 #[test]
 fn without_descriptors_it_is_an_error() {
-    let _alone = alone();
+    const CHILD: &str = "CORUN_TEST_WITHOUT_DESCRIPTORS";
+    if env::var_os(CHILD).is_none() {
+        let _alone = alone();
+        let program = env::current_exe().expect("it has a path");
+        let child = Command::new(program)
+            .args(["--exact", "endings::without_descriptors_it_is_an_error"])
+            .env(CHILD, "1")
+            .output()
+            .expect("it starts");
+        assert!(child.status.success(), "{child:?}");
+        return;
+    }
     let server = NameServer::start();
     let resolver = resolver(server.port());
     for workers in [1, 2, 8] {
@@ -142,7 +160,7 @@ fn without_descriptors_it_is_an_error() {
         runtime
             .block_on(|| resolver.lookup_ip("quick1.test."))
             .expect("found");
-        limit_descriptors(descriptors() as u64 + 64);
+        limit_descriptors(descriptors() as u64 + 8);
         let mut taken = Vec::new();
         let refused = loop {
             match File::open("/dev/null") {
@@ -158,15 +176,16 @@ fn without_descriptors_it_is_an_error() {
             })
         });
         drop(taken);
-        real_world::raise_descriptor_limit();
+        raise_descriptor_limit();
         for outcome in outcomes {
             let error = outcome.expect_err("there is no descriptor");
             assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{error:?}");
-            assert_ne!(error.kind(), ErrorKind::NotFound);
         }
         assert!(began.elapsed() < Duration::from_secs(2));
         let found = runtime.block_on(|| resolver.lookup_ip("quick1000.test."));
         assert_eq!(found.expect("found"), [address(1_000)]);
+        resolver.get_ref().clear_cache();
+        end(runtime);
     }
 }
 

@@ -10,6 +10,7 @@ mod without_tokio;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use corun::dns::hickory::Resolver;
 use hickory_resolver::config::{NameServerConfig, ResolveHosts, ResolverConfig, ResolverOpts};
@@ -27,6 +28,19 @@ fn alone() -> MutexGuard<'static, ()> {
 fn runtime(workers: usize) -> corun::Runtime {
     let runtime = corun::Runtime::builder().workers(workers).build();
     runtime.expect("a runtime")
+}
+
+/// Runs something in a coroutine on so many workers, and waits for their ends: nothing may be left.
+fn on<T: Send>(workers: usize, f: impl FnOnce() -> T + Send) -> T {
+    let runtime = runtime(workers);
+    let result = runtime.block_on(f);
+    end(runtime);
+    result
+}
+
+fn end(runtime: corun::Runtime) {
+    let ended = runtime.shutdown(Duration::from_secs(10));
+    ended.expect("nothing is left");
 }
 
 /// One that asks the server on this port of 127.0.0.1.

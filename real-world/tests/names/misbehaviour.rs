@@ -10,7 +10,7 @@ use hickory_resolver::proto::op::ResponseCode;
 use real_world::free_port;
 
 use crate::server::NameServer;
-use crate::{address, alone, at, resolver, resolver_for, resolver_with, runtime};
+use crate::{address, alone, at, on, resolver, resolver_for, resolver_with};
 
 /// What hickory has said.
 fn inside(error: &io::Error) -> &NetError {
@@ -24,7 +24,7 @@ fn what_a_server_says_is_an_error_of_the_right_kind() {
     let server = NameServer::start();
     let resolver = resolver(server.port());
     for workers in [1, 2, 8] {
-        runtime(workers).block_on(|| {
+        on(workers, || {
             let fails = |name: &str| resolver.lookup_ip(name).expect_err("no address");
             for name in ["nobody.test.", "none.test."] {
                 let error = fails(name);
@@ -54,7 +54,7 @@ fn what_a_server_says_is_an_error_of_the_right_kind() {
 fn forged_answers_are_not_believed() {
     let _alone = alone();
     let server = NameServer::start();
-    let found = runtime(2).block_on(|| resolver(server.port()).lookup_ip("forged5.test."));
+    let found = on(2, || resolver(server.port()).lookup_ip("forged5.test."));
     assert_eq!(found.expect("an address"), [address(5)]);
 }
 
@@ -62,14 +62,14 @@ fn forged_answers_are_not_believed() {
 fn a_lost_question_is_asked_again() {
     let _alone = alone();
     let server = NameServer::start();
-    let found = runtime(2).block_on(|| resolver(server.port()).lookup_ip("late5.test."));
+    let found = on(2, || resolver(server.port()).lookup_ip("late5.test."));
     assert_eq!(found.expect("an address"), [address(5)]);
 }
 
 /// Neither a server that says nothing nor a port without one keeps anybody for longer than was configured.
 #[test]
 fn silence_is_a_time_out() {
-    const TIME: Duration = Duration::from_millis(200);
+    const TIME: Duration = Duration::from_millis(100);
     let _alone = alone();
     let server = NameServer::start();
     for port in [server.port(), free_port()] {
@@ -79,7 +79,7 @@ fn silence_is_a_time_out() {
         });
         for workers in [1, 2, 8] {
             let began = Instant::now();
-            let error = runtime(workers).block_on(|| resolver.lookup_ip("silent.test."));
+            let error = on(workers, || resolver.lookup_ip("silent.test."));
             let error = error.expect_err("no answer");
             assert_eq!(error.kind(), ErrorKind::TimedOut, "{error:?}");
             assert!(matches!(inside(&error), NetError::Timeout));
@@ -98,19 +98,22 @@ fn silence_is_a_time_out() {
     }
 }
 
-/// The first server of two is silent, and the other one answers.
+/// Of two servers one is silent, and whichever of them is asked first, the other one answers.
 #[test]
 fn another_server_is_asked() {
     let _alone = alone();
     let (dead, server) = (free_port(), NameServer::start());
     let servers = [dead, server.port()]
         .map(|port| at(NameServerConfig::udp(Ipv4Addr::LOCALHOST.into()), port));
-    let resolver = resolver_for(servers.into(), |options| {
-        options.timeout = Duration::from_secs(1);
-        options.num_concurrent_reqs = 1;
-    });
-    let found = runtime(2).block_on(|| resolver.lookup_ip("quick9.test."));
-    assert_eq!(found.expect("an address"), [address(9)]);
+    // Which one it is, is drawn anew for each resolver.
+    for number in 0..8 {
+        let resolver = resolver_for(servers.to_vec(), |options| {
+            options.timeout = Duration::from_millis(100);
+            options.num_concurrent_reqs = 1;
+        });
+        let found = on(2, || resolver.lookup_ip(&format!("quick{number}.test.")));
+        assert_eq!(found.expect("an address"), [address(number)]);
+    }
 }
 
 /// All at once, on a connection that they share.
@@ -120,7 +123,7 @@ fn what_is_too_long_for_a_datagram_comes_by_tcp() {
     let server = NameServer::start();
     for workers in [1, 2, 8] {
         let resolver = resolver(server.port());
-        runtime(workers).block_on(|| {
+        on(workers, || {
             corun::scope(|scope| {
                 for number in 0..10 {
                     let resolver = &resolver;
@@ -142,11 +145,12 @@ fn a_connection_that_ends_in_an_answer_is_an_error() {
     let server = NameServer::start();
     for workers in [1, 2, 8] {
         let resolver = resolver(server.port());
-        runtime(workers).block_on(|| {
+        on(workers, || {
             let error = resolver
                 .lookup_ip("torn.test.")
                 .expect_err("half an answer");
-            assert_eq!(error.kind(), ErrorKind::UnexpectedEof, "{error:?}");
+            assert_eq!(error.kind(), ErrorKind::InvalidData, "{error:?}");
+            assert!(matches!(inside(&error), NetError::Truncated));
             // The next one gets a connection of its own.
             let found = resolver.lookup_ip("big3.test.").expect("an address");
             assert_eq!(found, [address(3)]);
@@ -155,14 +159,13 @@ fn a_connection_that_ends_in_an_answer_is_an_error() {
 }
 
 #[test]
-fn a_server_that_takes_no_connection_is_an_error_of_the_systems() {
+fn nobody_to_ask() {
     let _alone = alone();
     let server = NameServerConfig::tcp(Ipv4Addr::LOCALHOST.into());
     let resolver = resolver_for(vec![at(server, free_port())], |_| {});
-    let error = runtime(2).block_on(|| resolver.lookup_ip("host1.test."));
+    let error = on(2, || resolver.lookup_ip("host1.test."));
     let error = error.expect_err("nobody listens");
-    assert_eq!(error.kind(), ErrorKind::ConnectionRefused, "{error:?}");
-    assert!(error.raw_os_error().is_some());
+    assert_eq!(error.kind(), ErrorKind::NotConnected, "{error:?}");
 
     let nobody = resolver_for(vec![], |_| {});
     let error = nobody.lookup_ip("host1.test.").expect_err("no server");
@@ -176,9 +179,8 @@ fn what_is_no_name_is_not_asked_for() {
     let resolver = resolver(server.port());
     let long = "x".repeat(64);
     let longer = "long.".repeat(60);
-    for name in ["", ".", "a..b", "nul\0", "two words", &long, &longer] {
+    for name in ["", "a..b", "nul\0", "two words", &long, &longer] {
         let error = resolver.lookup_ip(name).expect_err("no name");
-        println!("{name:?}: {error:?}");
         assert_eq!(error.kind(), ErrorKind::InvalidInput, "{name:?}: {error:?}");
     }
     for host in ["host1.test.", "host1.test.:", "host1.test.:65536", ":53"] {

@@ -1,11 +1,11 @@
 //! Where a resolver may be used, and how long.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use corun::dns::hickory::Resolver;
 
 use crate::server::NameServer;
-use crate::{address, alone, resolver, runtime};
+use crate::{address, alone, end, on, resolver, runtime};
 
 /// In a coroutine, one that changes threads, an async task, on a plain thread, and on an executor of somebody else's. By UDP, and by TCP on one
 /// connection.
@@ -21,7 +21,7 @@ fn one_resolver_serves_all() {
             let found = resolver.lookup_ip(&name(number)).expect("an address");
             assert_eq!(found, [address(number)]);
         };
-        let ask_async = async move |resolver: Resolver, number| {
+        let ask_async = move |resolver: Resolver, number| async move {
             let found = resolver.lookup_ip_async(&name(number)).await;
             assert_eq!(found.expect("an address"), [address(number)]);
         };
@@ -56,12 +56,10 @@ fn a_resolver_outlives_runtimes_and_keeps_none() {
             let found = first.block_on(|| resolver.lookup_ip(name)).expect("found");
             assert_eq!(found, [address(1)]);
         }
-        first
-            .shutdown(Duration::from_secs(10))
-            .expect("nothing is left");
+        end(first);
         resolver.get_ref().clear_cache();
         for name in ["quick1.test.", "big1.test."] {
-            let found = runtime(1).block_on(|| resolver.lookup_ip(name));
+            let found = on(1, || resolver.lookup_ip(name));
             assert_eq!(found.expect("found"), [address(1)]);
             resolver.get_ref().clear_cache();
             let found = resolver.lookup_ip(name).expect("found");
@@ -88,7 +86,7 @@ fn a_task_that_would_block_is_told_so() {
 #[test]
 fn the_systems_configuration() {
     let _alone = alone();
-    match runtime(2).block_on(Resolver::system) {
+    match on(2, Resolver::system) {
         Ok(resolver) => {
             // Nobody is asked for this name.
             let found = resolver.lookup_ip("localhost").expect("it is always there");
@@ -99,10 +97,10 @@ fn the_systems_configuration() {
 }
 
 corun::coroutine_local! {
-    static inherit ORDER: DropsFlag;
+    static inherit ORDER: Order;
 }
 
-struct DropsFlag(std::sync::Arc<()>);
+struct Order(#[expect(dead_code, reason = "it is counted")] Arc<()>);
 
 /// A connection is everybody's: it keeps nothing of what was bound where it was made.
 #[test]
@@ -110,16 +108,14 @@ fn connections_inherit_nothing() {
     let _alone = alone();
     let server = NameServer::start();
     let resolver = resolver(server.port());
-    let order = std::sync::Arc::new(());
-    let bound = DropsFlag(std::sync::Arc::clone(&order));
+    let order = Arc::new(());
+    let bound = Order(Arc::clone(&order));
     let runtime = runtime(1);
     runtime.block_on(|| {
         ORDER.with_value(bound, || resolver.lookup_ip("big1.test.").expect("found"));
     });
-    runtime
-        .shutdown(Duration::from_secs(10))
-        .expect("nothing is left");
+    end(runtime);
     assert_eq!(server.questions().1, 2, "there was a connection");
-    assert_eq!(std::sync::Arc::strong_count(&order), 1);
+    assert_eq!(Arc::strong_count(&order), 1);
     drop(resolver);
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long each answer by UDP takes.
+/// How long an answer takes to a question for `host`.
 pub const DELAY: Duration = Duration::from_millis(100);
 
 /// The labels, with a number or without:
@@ -30,10 +30,8 @@ struct State {
     /// Questions by UDP, and by TCP.
     datagrams: AtomicUsize,
     streams: AtomicUsize,
-    waiting: AtomicUsize,
-    most: AtomicUsize,
-    /// The names under `late` that were asked for.
-    late: Mutex<HashSet<Vec<u8>>>,
+    /// What was asked for, each once.
+    asked: Mutex<HashSet<Vec<u8>>>,
 }
 
 struct Later {
@@ -55,12 +53,10 @@ impl NameServer {
         let port = listener.local_addr().expect("it is bound").port();
         let state = Arc::new(State::default());
         let (later, due) = mpsc::channel::<Later>();
-        let shared = Arc::clone(&state);
         let out = socket.try_clone().expect("a clone");
         thread::spawn(move || {
             for later in due {
                 thread::sleep(later.due.saturating_duration_since(Instant::now()));
-                shared.waiting.fetch_sub(1, Ordering::Relaxed);
                 for answer in later.answers {
                     // Whoever has asked may have gone.
                     let _ = out.send_to(&answer, later.to);
@@ -78,14 +74,12 @@ impl NameServer {
                 let Some(question) = Question::read(&buffer[..length]) else {
                     continue;
                 };
-                let delay = if question.is("quick") || question.is("big") {
-                    Duration::ZERO
-                } else {
+                let delay = if question.is("host") {
                     DELAY
+                } else {
+                    Duration::ZERO
                 };
                 let answers = shared.by_datagram(&question);
-                let waiting = shared.waiting.fetch_add(1, Ordering::Relaxed) + 1;
-                shared.most.fetch_max(waiting, Ordering::Relaxed);
                 let due = Instant::now() + delay;
                 later.send(Later { due, answers, to }).expect("it waits");
             }
@@ -115,9 +109,14 @@ impl NameServer {
         (take(&self.state.datagrams), take(&self.state.streams))
     }
 
-    /// How many questions have waited for their answers at once, at most, since this was asked last.
-    pub fn most_at_once(&self) -> usize {
-        self.state.most.swap(0, Ordering::Relaxed)
+    /// How many different questions have come by UDP, not counting those that were asked again.
+    pub fn different_questions(&self) -> usize {
+        self.state.asked.lock().expect("no panic").len()
+    }
+
+    /// Has [`different_questions`](Self::different_questions) count anew.
+    pub fn forget_questions(&self) {
+        self.state.asked.lock().expect("no panic").clear();
     }
 }
 
@@ -133,10 +132,10 @@ impl Drop for NameServer {
 
 impl State {
     fn by_datagram(&self, question: &Question) -> Vec<Vec<u8>> {
-        if question.is("silent") {
-            return Vec::new();
-        }
-        if question.is("late") && self.late.lock().expect("no panic").insert(question.asked()) {
+        let mut asked = self.asked.lock().expect("no panic");
+        let is_first = asked.insert(question.asked());
+        drop(asked);
+        if question.is("silent") || (question.is("late") && is_first) {
             return Vec::new();
         }
         if question.is("big") || question.is("torn") {

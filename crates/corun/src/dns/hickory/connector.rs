@@ -27,6 +27,7 @@ use ::hickory_resolver::{ConnectionProvider, PoolContext};
 use futures_core::stream::Stream;
 
 use super::Provider;
+use super::error::keep_exhaustion;
 
 /// hickory's `ConnectionProvider` on corun, for hickory's own `Resolver` and its builder: see [`Resolver::from_builder`](super::Resolver::from_builder).
 #[derive(Clone, Copy, Debug, Default)]
@@ -55,7 +56,8 @@ impl ConnectionProvider for Connector {
         }
         let connecting = self.0.new_connection(ip, config, cx)?;
         Ok(Box::pin(async {
-            Ok(Connection(Kind::Exchange(connecting.await?)))
+            let exchange = connecting.await.map_err(keep_exhaustion)?;
+            Ok(Connection(Kind::Exchange(exchange)))
         }))
     }
 
@@ -132,7 +134,9 @@ impl Stream for Response {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         match &mut self.get_mut().0 {
-            Answer::Datagram(stream) => Pin::new(stream).poll_next(cx),
+            Answer::Datagram(stream) => Pin::new(stream)
+                .poll_next(cx)
+                .map(|next| next.map(|answer| answer.map_err(keep_exhaustion))),
             Answer::Exchange(stream) => Pin::new(stream).poll_next(cx),
         }
     }

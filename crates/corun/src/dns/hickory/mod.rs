@@ -25,8 +25,8 @@
 //! when it is cancelled, or when the time of a [`timeout`](crate::timeout()) is up; sockets that wait for an answer are closed then. (In a program that is
 //! compiled with `panic = "abort"` they are not, and end when hickory's own time is up.)
 //!
-//! hickory's own time: each server is asked for `timeout` (5 s if nothing else is configured), and all of them `attempts` times more (2). An answer by
-//! UDP that is late is asked for again meanwhile. What two ask for at the same time is asked once.
+//! hickory's own time: servers are asked for `timeout` (5 s if nothing else is configured), and then `attempts` times more (2), which makes 15 s for a name
+//! that nobody answers for. An answer by UDP that is late is asked for again meanwhile. What two ask for at the same time is asked once.
 //!
 //! # What the system does and this does not
 //! `/etc/resolv.conf` and `/etc/hosts` are read when the resolver is made, and not again. `nsswitch.conf` is not read at all: names of mDNS, LDAP or
