@@ -19,21 +19,26 @@ fn a_thousand_names_in_a_thousand_coroutines() {
             options.ip_strategy = LookupIpStrategy::Ipv4Only;
         });
         let runtime = runtime(workers);
-        let began = Instant::now();
-        let lookups: Vec<_> = (0..MANY)
-            .map(|number| {
-                let resolver = resolver.clone();
-                runtime.spawn(move || resolver.lookup_ip(&format!("host{number}.test.")))
-            })
-            .collect();
-        for (number, lookup) in lookups.into_iter().enumerate() {
-            let found = lookup.join().expect("no panic").expect("an address");
-            assert_eq!(found, [address(number)]);
-        }
-        let took = began.elapsed();
-        println!("{workers} workers: {took:.0?}");
-        assert!(took >= DELAY, "{took:?}");
-        assert!(took < Duration::from_secs(2), "{took:?}");
+        let crowd = |label: &'static str| {
+            let began = Instant::now();
+            let lookups: Vec<_> = (0..MANY)
+                .map(|number| {
+                    let resolver = resolver.clone();
+                    runtime.spawn(move || resolver.lookup_ip(&format!("{label}{number}.test.")))
+                })
+                .collect();
+            for (number, lookup) in lookups.into_iter().enumerate() {
+                let found = lookup.join().expect("no panic").expect("an address");
+                assert_eq!(found, [address(number)]);
+            }
+            began.elapsed()
+        };
+        let (at_once, delayed) = (crowd("quick"), crowd("host"));
+        println!("{workers} workers: {at_once:.0?}, with a delay of {DELAY:?} {delayed:.0?}");
+        assert!(delayed >= DELAY);
+        // On a machine that is busy with other things, everything is late.
+        let limit = Duration::from_secs(2).max(4 * at_once);
+        assert!(delayed < limit, "{delayed:?}, may take {limit:?}");
         end(runtime);
     }
 }

@@ -172,6 +172,11 @@ impl State {
     }
 }
 
+/// What is right to answer to a message.
+pub fn proper_answer(message: &[u8]) -> Option<Vec<u8>> {
+    Some(Question::read(message)?.proper_answer())
+}
+
 const TRUNCATED: u16 = 0x0200;
 
 /// A message with one question, as it came.

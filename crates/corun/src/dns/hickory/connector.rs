@@ -28,6 +28,7 @@ use futures_core::stream::Stream;
 
 use super::Provider;
 use super::error::keep_exhaustion;
+use super::tokio::{inside, with_tokio};
 
 /// hickory's `ConnectionProvider` on corun, for hickory's own `Resolver` and its builder: see [`Resolver::from_builder`](super::Resolver::from_builder).
 #[derive(Clone, Copy, Debug, Default)]
@@ -54,11 +55,23 @@ impl ConnectionProvider for Connector {
             };
             return Ok(Box::pin(ready(Ok(Connection(Kind::Datagrams(datagrams))))));
         }
-        let connecting = self.0.new_connection(ip, config, cx)?;
-        Ok(Box::pin(async {
-            let exchange = connecting.await.map_err(keep_exhaustion)?;
-            Ok(Connection(Kind::Exchange(exchange)))
-        }))
+        // The others are there with the features of hickory's for TLS only.
+        let wants_tokio = config.protocol != ProtocolConfig::Tcp;
+        if wants_tokio && cfg!(not(feature = "tokio")) {
+            return Err(NetError::Message(
+                "hickory's code for TLS looks for tokio: it wants the feature `tokio` of the crate `corun`",
+            ));
+        }
+        let connecting = Provider { wants_tokio }.new_connection(ip, config, cx)?;
+        let connected = move |exchange: Result<_, _>| match exchange {
+            Ok(exchange) => Ok(Connection(Kind::Exchange(exchange, wants_tokio))),
+            Err(error) => Err(keep_exhaustion(error)),
+        };
+        Ok(if wants_tokio {
+            Box::pin(async move { connected(with_tokio(connecting).await) })
+        } else {
+            Box::pin(async move { connected(connecting.await) })
+        })
     }
 
     fn runtime_provider(&self) -> &Provider {
@@ -73,7 +86,8 @@ pub struct Connection(Kind);
 #[derive(Clone)]
 enum Kind {
     Datagrams(Datagrams),
-    Exchange(DnsExchange<Provider>),
+    /// And whether it looks for tokio.
+    Exchange(DnsExchange<Provider>, bool),
 }
 
 /// What there is to know for asking by UDP.
@@ -93,7 +107,9 @@ impl DnsHandle for Connection {
     fn send(&self, request: DnsRequest) -> Response {
         Response(match &self.0 {
             Kind::Datagrams(datagrams) => Answer::Datagram(datagrams.send(request)),
-            Kind::Exchange(exchange) => Answer::Exchange(exchange.send(request)),
+            Kind::Exchange(exchange, wants_tokio) => {
+                Answer::Exchange(exchange.send(request), *wants_tokio)
+            }
         })
     }
 }
@@ -101,7 +117,7 @@ impl DnsHandle for Connection {
 impl Datagrams {
     /// The question goes out when the answer is polled for.
     fn send(&self, request: DnsRequest) -> DnsResponseStream {
-        UdpClientStream::builder(self.server, Provider)
+        UdpClientStream::builder(self.server, Provider::default())
             .with_timeout(Some(self.timeout))
             .with_bind_addr(self.local)
             .avoid_local_ports(Arc::clone(&self.avoid))
@@ -115,7 +131,7 @@ impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Kind::Datagrams(datagrams) => f.debug_tuple("Udp").field(&datagrams.server).finish(),
-            Kind::Exchange(_) => f.pad("Exchange"),
+            Kind::Exchange(..) => f.pad("Exchange"),
         }
     }
 }
@@ -126,7 +142,8 @@ pub struct Response(Answer);
 
 enum Answer {
     Datagram(DnsResponseStream),
-    Exchange(DnsExchangeSend<Provider>),
+    /// And whether it looks for tokio.
+    Exchange(DnsExchangeSend<Provider>, bool),
 }
 
 impl Stream for Response {
@@ -137,7 +154,9 @@ impl Stream for Response {
             Answer::Datagram(stream) => Pin::new(stream)
                 .poll_next(cx)
                 .map(|next| next.map(|answer| answer.map_err(keep_exhaustion))),
-            Answer::Exchange(stream) => Pin::new(stream).poll_next(cx),
+            Answer::Exchange(stream, wants_tokio) => {
+                inside(*wants_tokio, || Pin::new(stream).poll_next(cx))
+            }
         }
     }
 }

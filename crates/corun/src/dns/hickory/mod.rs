@@ -34,13 +34,14 @@
 //!
 //! # Servers that want TLS
 //! With the features `tls-ring`, `https-ring` and the like of `hickory-resolver`, which the program enables in its own dependency on it, a configuration may
-//! name servers of DNS over TLS and over HTTPS. hickory's code for these looks for tokio: with corun's feature `tokio`, ask by
-//! `corun::tokio::block_on(|| resolver.get_ref().lookup_ip(name))`.
+//! name servers of DNS over TLS and over HTTPS. hickory's code for these looks for tokio, so it needs corun's feature `tokio` as well, and is told
+//! of the runtime of that module; without it, such servers are an error.
 
 mod connector;
 mod error;
 mod host;
 mod provider;
+mod tokio;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};

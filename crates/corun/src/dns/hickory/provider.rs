@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ::hickory_resolver::net::runtime::{DnsTcpStream, DnsUdpSocket, RuntimeProvider, Spawn, Time};
 
+use super::tokio::with_tokio;
 use crate::coroutine::inherited;
 use crate::net::{TcpStream, UdpSocket};
 use crate::runtime;
@@ -25,7 +26,10 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// # Panics
 /// What spawns a task for it, if the global runtime cannot be started.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Provider;
+pub struct Provider {
+    /// What it spawns looks for tokio.
+    pub(super) wants_tokio: bool,
+}
 
 impl RuntimeProvider for Provider {
     type Handle = Spawner;
@@ -34,7 +38,9 @@ impl RuntimeProvider for Provider {
     type Tcp = TcpStream;
 
     fn create_handle(&self) -> Spawner {
-        Spawner
+        Spawner {
+            wants_tokio: self.wants_tokio,
+        }
     }
 
     fn connect_tcp(
@@ -67,13 +73,21 @@ impl RuntimeProvider for Provider {
 /// A connection is shared by all who ask, and outlives each lookup. A task on the runtime of whoever asked first would keep that from ending, or,
 /// ended with it, leave the others without answers.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Spawner;
+pub struct Spawner {
+    wants_tokio: bool,
+}
 
 impl Spawn for Spawner {
     fn spawn_bg(&mut self, future: impl Future<Output = ()> + Send + 'static) {
-        let task = inherited::unbound(|| runtime::global().spawn_async(future));
-        // It goes on by itself.
-        drop(task);
+        let global = runtime::global();
+        // Each goes on by itself.
+        inherited::unbound(|| {
+            if self.wants_tokio {
+                drop(global.spawn_async(with_tokio(future)));
+            } else {
+                drop(global.spawn_async(future));
+            }
+        });
     }
 }
 
