@@ -49,27 +49,25 @@ fn a_thousand_names_in_a_thousand_coroutines() {
 fn a_thousand_names_in_a_thousand_tasks() {
     let _alone = alone();
     let server = NameServer::start();
-    for workers in [1, 2, 8] {
-        let resolver = resolver(server.port());
-        let runtime = runtime(workers);
-        let began = Instant::now();
-        let lookups: Vec<_> = (0..MANY)
-            .map(|number| {
-                let resolver = resolver.clone();
-                runtime.spawn_async(async move {
-                    let host = format!("host{number}.test.:{number}");
-                    resolver.lookup_host_async(host).await
-                })
+    let resolver = resolver(server.port());
+    let runtime = runtime(2);
+    let began = Instant::now();
+    let lookups: Vec<_> = (0..MANY)
+        .map(|number| {
+            let resolver = resolver.clone();
+            runtime.spawn_async(async move {
+                let host = format!("host{number}.test.:{number}");
+                resolver.lookup_host_async(host).await
             })
-            .collect();
-        for (number, lookup) in lookups.into_iter().enumerate() {
-            let mut found = lookup.join().expect("no panic").expect("an address");
-            let found = found.next().expect("never none");
-            assert_eq!(found, (address(number), number as u16).into());
-        }
-        assert!(began.elapsed() < Duration::from_secs(10));
-        end(runtime);
+        })
+        .collect();
+    for (number, lookup) in lookups.into_iter().enumerate() {
+        let mut found = lookup.join().expect("no panic").expect("an address");
+        let found = found.next().expect("never none");
+        assert_eq!(found, (address(number), number as u16).into());
     }
+    assert!(began.elapsed() < Duration::from_secs(10));
+    end(runtime);
 }
 
 /// What many ask for at the same time is asked once, and what was found is remembered.

@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use hickory_resolver::proto::rr::{RData, RecordType};
 use real_world::Dnsmasq;
@@ -104,24 +104,21 @@ fn records_of_all_kinds() {
     }
 }
 
+/// From a server that is in no hurry, and may lose some of so many questions.
 #[test]
 fn a_thousand_names_at_once() {
     let _alone = alone();
     let Some(server) = start() else {
         return;
     };
-    for workers in [1, 2, 8] {
-        let resolver = resolver(server.port());
-        let began = Instant::now();
-        let found = on(workers, || {
-            corun::map_concurrent(0..1_000, 1_000, |number| {
-                resolver.lookup_ip(&format!("n{number}.wild.test."))
-            })
-        });
-        println!("{workers} workers: {:.0?}", began.elapsed());
-        for found in found {
-            assert_eq!(found.expect("found"), [IpAddr::from([192, 0, 2, 3])]);
-        }
+    let resolver = resolver(server.port());
+    let found = on(2, || {
+        corun::map_concurrent(0..1_000, 1_000, |number| {
+            resolver.lookup_ip(&format!("n{number}.wild.test."))
+        })
+    });
+    for found in found {
+        assert_eq!(found.expect("found"), [IpAddr::from([192, 0, 2, 3])]);
     }
 }
 

@@ -125,7 +125,7 @@ fn what_is_too_long_for_a_datagram_comes_by_tcp() {
         let resolver = resolver(server.port());
         on(workers, || {
             corun::scope(|scope| {
-                for number in 0..10 {
+                for number in 0..50 {
                     let resolver = &resolver;
                     scope.spawn(move || {
                         let found = resolver.lookup_ip(&format!("big{number}.test."));
@@ -137,6 +137,26 @@ fn what_is_too_long_for_a_datagram_comes_by_tcp() {
         let (datagrams, streams) = server.questions();
         assert!(datagrams >= 20 && streams >= 20, "{datagrams}, {streams}");
     }
+}
+
+/// The connection is made, and that is all.
+#[test]
+fn silence_by_tcp_is_a_time_out() {
+    let _alone = alone();
+    let server = NameServer::start();
+    let resolver = resolver_with(server.port(), |options| {
+        options.timeout = Duration::from_millis(100);
+        options.attempts = 1;
+    });
+    for workers in [1, 2, 8] {
+        let began = Instant::now();
+        let error = on(workers, || resolver.lookup_ip("mute.test."));
+        let error = error.expect_err("no answer");
+        assert_eq!(error.kind(), ErrorKind::TimedOut, "{error:?}");
+        assert!(began.elapsed() < Duration::from_secs(2));
+    }
+    let (_, streams) = server.questions();
+    assert!(streams >= 6, "it was asked by TCP: {streams}");
 }
 
 #[test]

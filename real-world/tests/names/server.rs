@@ -16,6 +16,7 @@ pub const DELAY: Duration = Duration::from_millis(100);
 /// - `host7`: the address [`crate::address`] of 7, and none of IPv6;
 /// - `quick7`: the same, without a delay;
 /// - `big7`: the same, but by TCP alone; by UDP the answer is truncated; `torn`: by TCP half an answer, and the end of the connection;
+///   `mute`: by TCP none;
 /// - `silent`: no answer; `late`: none to the first question;
 /// - `nobody`, `servfail`, `refused`: the errors of DNS; `none`: a name without records;
 /// - `garbage`: an answer that cannot be read; `forged`: some that are none, and then the right one.
@@ -138,7 +139,10 @@ impl State {
         if question.is("silent") || (question.is("late") && is_first) {
             return Vec::new();
         }
-        if question.is("big") || question.is("torn") {
+        if ["big", "torn", "mute"]
+            .iter()
+            .any(|&label| question.is(label))
+        {
             return vec![question.answer(TRUNCATED, false)];
         }
         let answer = question.proper_answer();
@@ -160,6 +164,9 @@ impl State {
             stream.read_exact(&mut question)?;
             self.streams.fetch_add(1, Ordering::Relaxed);
             let question = Question::read(&question).ok_or(io::ErrorKind::InvalidData)?;
+            if question.is("mute") {
+                continue;
+            }
             let answer = question.proper_answer();
             let mut message = (answer.len() as u16).to_be_bytes().to_vec();
             message.extend(answer);
