@@ -69,6 +69,39 @@ fn a_resolver_outlives_runtimes_and_keeps_none() {
     }
 }
 
+/// The child of a fork has a resolver with everything but the tasks that serve its connections.
+#[test]
+fn a_forked_child_makes_connections_of_its_own() {
+    let _alone = alone();
+    let server = NameServer::start();
+    let resolver = resolver(server.port());
+    let ask = |number| {
+        ["quick", "big"].into_iter().all(|kind| {
+            let found = resolver.lookup_ip(&format!("{kind}{number}.test."));
+            found.is_ok_and(|found| found == [address(number)])
+        })
+    };
+    assert!(ask(1));
+    // SAFETY: the child does what corun allows, and leaves.
+    let child = unsafe { libc::fork() };
+    assert!(child >= 0);
+    if child == 0 {
+        // SAFETY: no memory is involved. It would wait for ever if nobody serves its connection.
+        unsafe { libc::alarm(20) };
+        let passed = ask(2);
+        // SAFETY: nothing of this process is wanted any more.
+        unsafe { libc::_exit(if passed { 7 } else { 1 }) };
+    }
+    let mut status = 0;
+    // SAFETY: waits for the child from above.
+    assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+    assert!(
+        libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 7,
+        "{status}"
+    );
+    assert!(ask(3), "the parent has not noticed");
+}
+
 /// In the poll of a task the call that blocks is refused, and says what to do.
 #[test]
 fn a_task_that_would_block_is_told_so() {

@@ -4,12 +4,14 @@
 //! a question by UDP is asked and waited for by whoever looks up, with no task in between: its time limits and its cancellation close its sockets
 //! at once, no other thread has to be woken for it, and a resolver that nobody uses has nothing that a runtime would have to wait for.
 //!
-//! Rejected: hickory's own way (a question then passes two channels and two wake-ups; and a forked child, which has no such task, would wait for
-//! ever).
+//! The child of a fork has no such task of its parent's, and so makes connections of its own.
+//!
+//! Rejected: hickory's own way for UDP as well (a question then passes two channels and two wake-ups).
 
 use std::collections::HashSet;
 use std::fmt;
 use std::future::ready;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -29,6 +31,7 @@ use futures_core::stream::Stream;
 use super::Provider;
 use super::error::keep_exhaustion;
 use super::tokio::{inside, with_tokio};
+use crate::platform::fork;
 
 /// hickory's `ConnectionProvider` on corun, for hickory's own `Resolver` and its builder: see [`Resolver::from_builder`](super::Resolver::from_builder).
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,7 +67,11 @@ impl ConnectionProvider for Connector {
         }
         let connecting = Provider { wants_tokio }.new_connection(ip, config, cx)?;
         let connected = move |exchange: Result<_, _>| match exchange {
-            Ok(exchange) => Ok(Connection(Kind::Exchange(exchange, wants_tokio))),
+            Ok(inner) => Ok(Connection(Kind::Exchange(Exchange {
+                inner,
+                wants_tokio,
+                generation: fork::generation(),
+            }))),
             Err(error) => Err(keep_exhaustion(error)),
         };
         Ok(if wants_tokio {
@@ -86,8 +93,16 @@ pub struct Connection(Kind);
 #[derive(Clone)]
 enum Kind {
     Datagrams(Datagrams),
-    /// And whether it looks for tokio.
-    Exchange(DnsExchange<Provider>, bool),
+    Exchange(Exchange),
+}
+
+/// A connection with a task that serves it.
+#[derive(Clone)]
+struct Exchange {
+    inner: DnsExchange<Provider>,
+    wants_tokio: bool,
+    /// The process that has the task, as `fork::generation` counts them.
+    generation: u32,
 }
 
 /// What there is to know for asking by UDP.
@@ -107,8 +122,9 @@ impl DnsHandle for Connection {
     fn send(&self, request: DnsRequest) -> Response {
         Response(match &self.0 {
             Kind::Datagrams(datagrams) => Answer::Datagram(datagrams.send(request)),
-            Kind::Exchange(exchange, wants_tokio) => {
-                Answer::Exchange(exchange.send(request), *wants_tokio)
+            Kind::Exchange(exchange) if exchange.generation != fork::generation() => Answer::Gone,
+            Kind::Exchange(exchange) => {
+                Answer::Exchange(exchange.inner.send(request), exchange.wants_tokio)
             }
         })
     }
@@ -144,6 +160,8 @@ enum Answer {
     Datagram(DnsResponseStream),
     /// And whether it looks for tokio.
     Exchange(DnsExchangeSend<Provider>, bool),
+    /// This is the child of a fork, and the task is its parent's. hickory makes another connection then.
+    Gone,
 }
 
 impl Stream for Response {
@@ -156,6 +174,10 @@ impl Stream for Response {
                 .map(|next| next.map(|answer| answer.map_err(keep_exhaustion))),
             Answer::Exchange(stream, wants_tokio) => {
                 inside(*wants_tokio, || Pin::new(stream).poll_next(cx))
+            }
+            Answer::Gone => {
+                let error = io::Error::from(io::ErrorKind::NotConnected);
+                Poll::Ready(Some(Err(error.into())))
             }
         }
     }
