@@ -10,7 +10,7 @@ use crate::{Daemon, Folder, Server, free_port, installed};
 const POSTGRES: &str = "/usr/lib/postgresql";
 
 /// Says that a test is skipped, or fails it where nothing may be.
-fn missing(program: &str) {
+pub(crate) fn missing(program: &str) {
     // There is no such program, and that is what it says.
     assert!(!installed(&[program]), "{program} is only on the path");
 }

@@ -6,9 +6,11 @@
 
 mod daemon;
 mod databases;
+mod names;
 
 pub use daemon::{Daemon, Folder, raise_descriptor_limit};
 pub use databases::{MariaDb, Postgres, Redis};
+pub use names::Dnsmasq;
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Write};

@@ -30,6 +30,7 @@
 //! None is on by default.
 //! - `events`: an observer is told what happens, step by step: see [`inspect`].
 //! - `futures-io`: `AsyncRead` and `AsyncWrite` of the crate `futures-io` for the streams of [`net`].
+//! - `hickory`: the module `dns::hickory`, which asks name servers itself, by hickory-resolver. Implies `futures-io`.
 //! - `hyper`: the module `hyper`, with which hyper 1 serves and asks on corun. Implies `futures-io`.
 //! - `tokio`: the module `tokio`, with which coroutines use what needs tokio's reactor (reqwest, tokio-postgres, sqlx, ...). Implies `futures-io`.
 

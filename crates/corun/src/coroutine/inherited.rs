@@ -179,6 +179,12 @@ fn bound<R>(bindings: Option<Bindings>, f: impl FnOnce() -> R) -> R {
     f()
 }
 
+/// Calls `f` with nothing bound: what it spawns belongs to nobody's work in particular.
+#[cfg(feature = "hickory")]
+pub(crate) fn unbound<R>(f: impl FnOnce() -> R) -> R {
+    bound(Some(Arc::from([])), f)
+}
+
 /// Has a coroutine that is being spawned inherit what is bound here.
 #[inline(always)]
 pub(crate) fn carry(meta: MetaInit) -> MetaInit {

@@ -116,12 +116,21 @@ impl TcpStream {
     {
         let mut last = None;
         for address in resolve(addr).await? {
-            match connect::tcp_async(&address).await {
+            match connect::tcp_async(&address, None).await {
                 Ok(socket) => return Ok(TcpStream(socket)),
                 Err(error) => last = Some(error),
             }
         }
         Err(last.unwrap_or_else(no_address))
+    }
+
+    /// Connects to one address, from a local one if it is given.
+    #[cfg(feature = "hickory")]
+    pub(crate) async fn connect_from_async(
+        local: Option<SocketAddr>,
+        peer: SocketAddr,
+    ) -> io::Result<TcpStream> {
+        Ok(TcpStream(connect::tcp_async(&peer, local.as_ref()).await?))
     }
 
     /// Reads as [`Read::read`](std::io::Read::read) does, as a future, for any executor.
@@ -210,5 +219,43 @@ impl UdpSocket {
     pub async fn send_async(&self, buf: &[u8]) -> io::Result<usize> {
         let operation = || self.0.inner.send(buf);
         self.0.write_async(|| self.transmit_once(operation)).await
+    }
+
+    /// [`recv_from`](Self::recv_from) in the form that futures written by hand need: the task of `cx` is woken when there may be a datagram.
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// use corun::net::UdpSocket;
+    ///
+    /// let here = UdpSocket::bind("127.0.0.1:0")?;
+    /// let there = UdpSocket::bind("127.0.0.1:0")?;
+    /// let mut buffer = [0; 16];
+    /// let (length, sender) = corun::block_on(async {
+    ///     poll_fn(|cx| here.poll_send_to(cx, b"hello", there.local_addr()?)).await?;
+    ///     poll_fn(|cx| there.poll_recv_from(cx, &mut buffer)).await
+    /// })?;
+    /// assert_eq!((&buffer[..length], sender), (&b"hello"[..], here.local_addr()?));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn poll_recv_from(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<(usize, SocketAddr)>> {
+        let mut operation = || self.0.inner.recv_from(buf);
+        self.0
+            .poll(cx, Direction::Read, || self.receive_once(&mut operation))
+    }
+
+    /// [`send_to`](Self::send_to), to one address, in the form that futures written by hand need: the task of `cx` is woken when there may be room.
+    pub fn poll_send_to(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+        addr: SocketAddr,
+    ) -> Poll<io::Result<usize>> {
+        let operation = || self.0.inner.send_to(buf, addr);
+        self.0
+            .poll(cx, Direction::Write, || self.transmit_once(operation))
     }
 }

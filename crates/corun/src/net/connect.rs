@@ -26,7 +26,7 @@ pub(super) fn tcp(
     if !in_coroutine() {
         return Socket::fresh(tcp_on_thread(address, timeout)?);
     }
-    let (stream, connected) = start(address)?;
+    let (stream, connected) = start(address, None)?;
     let source = Source::new();
     if !connected {
         let limits = Limits::new();
@@ -52,9 +52,12 @@ pub(super) fn tcp(
     Ok(Socket::connected(source, stream))
 }
 
-/// The same as a future.
-pub(super) async fn tcp_async(address: &SocketAddr) -> io::Result<Socket<std::net::TcpStream>> {
-    let (stream, connected) = start(address)?;
+/// The same as a future, from a local address if one is given.
+pub(super) async fn tcp_async(
+    address: &SocketAddr,
+    local: Option<&SocketAddr>,
+) -> io::Result<Socket<std::net::TcpStream>> {
+    let (stream, connected) = start(address, local)?;
     // Goes before the stream, whether this returns or is dropped.
     let source = Source::new();
     if !connected {
@@ -71,10 +74,16 @@ pub(super) async fn tcp_async(address: &SocketAddr) -> io::Result<Socket<std::ne
 }
 
 /// Begins to connect. Returns whether that is all.
-fn start(address: &SocketAddr) -> io::Result<(std::net::TcpStream, bool)> {
+fn start(
+    address: &SocketAddr,
+    local: Option<&SocketAddr>,
+) -> io::Result<(std::net::TcpStream, bool)> {
     let domain = socket2::Domain::for_address(*address);
     let socket = socket2::Socket::new(domain, socket2::Type::STREAM, Some(socket2::Protocol::TCP))?;
     socket.set_nonblocking(true)?;
+    if let Some(local) = local {
+        socket.bind(&(*local).into())?;
+    }
     match socket.connect(&(*address).into()) {
         Ok(()) => Ok((socket.into(), true)),
         Err(error) if under_way(&error) => Ok((socket.into(), false)),

@@ -87,7 +87,8 @@ impl BitOrAssign for Ready {
     }
 }
 
-/// The reactor that watched the descriptor has gone; the next waiter registers it anew.
+/// The reactor that watched the descriptor has gone; the next waiter registers it anew. Not if the entry had left that reactor before, as the
+/// descriptor may be closed by then, and its number another's.
 const ORPHAN: u32 = 1 << 9;
 /// Somebody holds the lock: nobody else changes the state.
 const LOCKED: u32 = 1 << 10;
@@ -386,11 +387,13 @@ impl Entry {
     /// Takes the entry from a reactor that stops: all waiters, who are to be woken, try again, and register it elsewhere.
     pub(super) fn orphan(&self) -> [Calls; 2] {
         let mut locked = self.lock();
-        locked.state |= ORPHAN;
+        // Whoever finds no reactor may free the entry once the lock is released.
+        let home = self.home.take();
+        if home.is_some() {
+            locked.state |= ORPHAN;
+        }
         locked.note(Ready::BOTH);
         let calls = locked.hand_on_all();
-        // Last: whoever finds no reactor may free the entry once the lock is released.
-        let home = self.home.take();
         drop(locked);
         drop(home);
         calls
@@ -408,10 +411,11 @@ impl Entry {
         self.dispatch(Ready::BOTH);
     }
 
-    /// The reactor that watches the descriptor, which from now on has none. Tasks that have polled are forgotten, not woken: nobody has the
-    /// socket any more.
+    /// The reactor that watches the descriptor, which from now on has none, and never will again: it is no orphan either. Tasks that have polled are
+    /// forgotten, not woken: nobody has the socket any more.
     pub(super) fn leave_home(&self) -> Option<Arc<Reactor>> {
-        let locked = self.lock();
+        let mut locked = self.lock();
+        locked.state &= !ORPHAN;
         let home = self.home.take();
         // SAFETY: guarded by the lock.
         let herds = unsafe { (*self.herds.get()).take() };

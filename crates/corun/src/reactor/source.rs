@@ -310,7 +310,7 @@ impl Source {
             .expect("a coroutine runs on a worker")
     }
 
-    fn register_with(
+    pub(super) fn register_with(
         &self,
         descriptor: RawDescriptor,
         blocked: Direction,

@@ -132,6 +132,48 @@ fn deadlines_that_race_with_events_lose_no_byte() {
     });
 }
 
+/// Whichever comes first, the end of the reactor or the end of the descriptor.
+#[test]
+fn an_entry_that_has_left_its_reactor_is_registered_nowhere() {
+    for leaves_first in [false, true] {
+        let reactors = [(); 2].map(|()| Arc::new(Reactor::new().unwrap()));
+        let (near, _far) = UnixStream::pair().unwrap();
+        let entry = Entry::new(near.as_raw_fd(), Direction::Read);
+        entry.settle_at(&reactors[0]).unwrap();
+        if leaves_first {
+            let home = entry.leave_home().unwrap();
+            // Comes to the reactor's list of entries before whoever leaves does.
+            home.shutdown();
+            home.forsake(&entry);
+        } else {
+            reactors[0].shutdown();
+            assert!(entry.leave_home().is_none());
+        }
+        assert_eq!(reactors[0].descriptors(), 0);
+        entry.settle_at(&reactors[1]).unwrap();
+        assert_eq!(reactors[1].descriptors(), 0);
+        assert!(
+            entry.look(Direction::Read).is_some(),
+            "who waits may try again"
+        );
+    }
+}
+
+/// One whose reactor has stopped is registered by the next one that waits.
+#[test]
+fn an_orphan_finds_a_home() {
+    let reactors = [(); 2].map(|()| Arc::new(Reactor::new().unwrap()));
+    let (near, _far) = UnixStream::pair().unwrap();
+    let entry = Box::new(Entry::new(near.as_raw_fd(), Direction::Read));
+    for reactor in &reactors {
+        entry.settle_at(reactor).unwrap();
+        assert_eq!(reactor.descriptors(), 1);
+        reactor.shutdown();
+        assert_eq!(reactor.descriptors(), 0);
+    }
+    assert!(entry.leave_home().is_none());
+}
+
 #[test]
 fn a_clear_that_comes_after_an_event_does_nothing() {
     let entry = Entry::new(0, Direction::Write);

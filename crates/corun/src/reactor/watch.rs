@@ -4,6 +4,8 @@
 //! - Whoever closes the descriptor calls [`Watch::retire`] *before* that. It takes the descriptor out of the selector, so that the number can be
 //!   used anew at once, and has all waiters try again; they find the watch retired.
 //! - It is registered ([`Watch::register`]) while the same lock is held under which it is retired, so that no number is registered after it was closed.
+//! - Nor is one by whoever waits, although a wait registers an entry whose reactor has stopped: the entry of a retired watch has left its reactor, under the
+//!   entry's own lock, and so is never registered again. Who waits nevertheless finds that it may try, and then that the watch is retired.
 //! - The entry of a retired watch has no home to be taken out of, but events under way may still name it. So its last home is
 //!   kept, and lays it out with its other dead when nobody waits any more.
 
@@ -108,5 +110,54 @@ impl Drop for Watch {
         if let Some(home) = self.last_home.take() {
             self.source.lay_out(&home);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Runtime;
+    use crate::scheduler::with_reactor;
+    use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+    use std::os::unix::net::UnixStream;
+
+    fn reactor() -> Arc<Reactor> {
+        with_reactor(Arc::clone).expect("on a worker")
+    }
+
+    /// Between an operation that would block and the wait after it the reactor stops, the descriptor is closed, and its number is another's.
+    #[test]
+    fn a_number_that_is_anothers_by_now_is_not_registered() {
+        let runtime = Runtime::builder().workers(1).build().unwrap();
+        let (near, _far) = UnixStream::pair().unwrap();
+        let (_other, anothers) = UnixStream::pair().unwrap();
+        near.set_nonblocking(true).unwrap();
+        let number = near.into_raw_fd();
+        let watch = Watch::new(number);
+        // One that nobody polls, so that it may be stopped.
+        let first = Arc::new(Reactor::new().unwrap());
+        let registered = watch.source.register_with(number, Direction::Read, &first);
+        assert!(registered.is_ok());
+        let mut reused = None;
+        let result = runtime.block_on(|| {
+            let before = reactor().descriptors();
+            // Who waits for what has no event yet is told of one.
+            watch.source.stir();
+            let result = watch.wait(Interest::Read, None, || -> io::Result<()> {
+                assert!(reused.is_none(), "called again");
+                first.shutdown();
+                watch.retire();
+                // SAFETY: both are open; from now on the number is that of a clone of `anothers`, which nobody else owns.
+                reused = Some(unsafe {
+                    assert_eq!(libc::dup2(anothers.as_raw_fd(), number), number);
+                    OwnedFd::from_raw_fd(number)
+                });
+                Err(io::ErrorKind::WouldBlock.into())
+            });
+            assert_eq!(reactor().descriptors(), before);
+            result
+        });
+        assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::EBADF));
+        assert!(reused.is_some());
     }
 }

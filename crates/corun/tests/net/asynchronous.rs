@@ -437,6 +437,42 @@ fn a_wait_outlives_the_runtime_that_watches() {
     }
 }
 
+/// Sending and receiving by polls: woken by a datagram, and by the end of the socket.
+#[test]
+fn datagrams_by_polling() {
+    everywhere(|place| {
+        let here = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let there = Arc::new(UdpSocket::bind("127.0.0.1:0").unwrap());
+        let address = there.local_addr().unwrap();
+        let (count, waker) = CountingWaker::new();
+        let mut cx = Context::from_waker(&waker);
+        let mut buffer = [0; 8];
+        assert!(there.poll_recv_from(&mut cx, &mut buffer).is_pending());
+        let sent = here.poll_send_to(&mut cx, b"hello", address);
+        assert!(matches!(sent, Poll::Ready(Ok(5))), "{sent:?}");
+        await_count(&count, 1);
+        match there.poll_recv_from(&mut cx, &mut buffer) {
+            Poll::Ready(Ok((5, sender))) => assert_eq!(sender, here.local_addr().unwrap()),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(&buffer[..5], b"hello");
+
+        assert!(there.poll_recv_from(&mut cx, &mut buffer).is_pending());
+        let closer = Arc::clone(&there);
+        let closing = place.spawn(move || closer.close());
+        await_count(&count, 2);
+        closing.join();
+        match there.poll_recv_from(&mut cx, &mut buffer) {
+            Poll::Ready(Err(error)) => assert_eq!(error.kind(), ErrorKind::NotConnected),
+            other => panic!("{other:?}"),
+        }
+        match there.poll_send_to(&mut cx, b"x", here.local_addr().unwrap()) {
+            Poll::Ready(Err(error)) => assert_eq!(error.kind(), ErrorKind::NotConnected),
+            other => panic!("{other:?}"),
+        }
+    });
+}
+
 /// Limits are for blocking calls.
 #[test]
 fn neither_timeouts_nor_the_mode_concern_futures() {

@@ -3,11 +3,11 @@
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::common::{everywhere, takes_at_least};
 use corun::time::{Elapsed, now};
-use corun::timeout;
+use corun::{timeout, timeout_at};
 
 const SHORT: Duration = Duration::from_millis(3);
 const LONG: Duration = Duration::from_secs(3600);
@@ -141,16 +141,30 @@ fn a_loop_with_checkpoints() {
 #[test]
 fn blocking_work_is_waited_for_as_it_may_borrow() {
     everywhere(|_| {
-        let (began, ran) = (AtomicBool::new(false), AtomicBool::new(false));
-        ends(|| {
-            corun::blocking(|| {
-                began.store(true, Ordering::Relaxed);
-                std::thread::sleep(2 * SHORT);
-                ran.store(true, Ordering::Relaxed);
-            })
-        });
-        // If no thread of the pool came to it in time, it left the queue.
-        assert_eq!(began.load(Ordering::Relaxed), ran.load(Ordering::Relaxed));
+        // However slow the machine is, there is a time in which a thread of the pool comes to it.
+        let mut limit = SHORT;
+        loop {
+            let (began, ran) = (AtomicBool::new(false), AtomicBool::new(false));
+            let deadline = now() + limit;
+            let result = timeout_at(deadline, || {
+                corun::blocking(|| {
+                    began.store(true, Ordering::Relaxed);
+                    while Instant::now() < deadline {
+                        std::thread::yield_now();
+                    }
+                    ran.store(true, Ordering::Relaxed);
+                });
+            });
+            assert!(result.is_err());
+            assert!(now() >= deadline);
+            if began.load(Ordering::Relaxed) {
+                assert!(ran.load(Ordering::Relaxed), "it was left behind");
+                break;
+            }
+            // It has left the queue.
+            limit *= 2;
+            assert!(limit < LONG, "no thread comes to it");
+        }
         // The time is up already: not even begun.
         let result = timeout(Duration::ZERO, || corun::blocking(|| panic!("it began")));
         assert!(result.is_err());

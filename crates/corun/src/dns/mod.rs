@@ -3,6 +3,12 @@
 //!
 //! It blocks, so a coroutine waits while a thread of the pool (see [`blocking`](crate::blocking())) asks. Nothing is remembered between calls. To connect, there is no need
 //! to ask here: [`net`](crate::net) takes names.
+//!
+//! With the feature `hickory`, the module `hickory` asks name servers itself: for any number of names at once without a thread, for records other than
+//! addresses, and with a memory for as long as the answers are valid.
+
+#[cfg(feature = "hickory")]
+pub mod hickory;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -25,12 +31,13 @@ use crate::net::ToSocketAddrs;
 pub fn lookup_host<T: ToSocketAddrs>(host: T) -> io::Result<LookupHost> {
     let addresses: Vec<_> = host.to_socket_addrs()?.collect();
     if addresses.is_empty() {
-        return Err(io::Error::new(
-            io::ErrorKind::NotFound,
-            "the name has no address",
-        ));
+        return Err(no_address());
     }
     Ok(LookupHost(addresses.into_iter()))
+}
+
+fn no_address() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "the name has no address")
 }
 
 /// The addresses of a host, each once.
@@ -55,6 +62,19 @@ pub fn lookup_ip(host: &str) -> io::Result<Vec<IpAddr>> {
 /// What [`lookup_host`] has found.
 #[derive(Debug, Clone)]
 pub struct LookupHost(vec::IntoIter<SocketAddr>);
+
+impl LookupHost {
+    /// Those that were not taken yet. They can be connected to: a slice is what [`ToSocketAddrs`] takes.
+    ///
+    /// ```
+    /// let found = corun::dns::lookup_host("localhost:80")?;
+    /// assert_eq!(found.as_slice().len(), found.len());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn as_slice(&self) -> &[SocketAddr] {
+        self.0.as_slice()
+    }
+}
 
 impl Iterator for LookupHost {
     type Item = SocketAddr;
