@@ -70,7 +70,10 @@ fn let_others_wait() {
     loop {
         corun::yield_now();
         let dump = runtime.dump();
-        let mut others = dump.coroutines().iter().filter(|one| one.coroutine().id() != me);
+        let mut others = dump
+            .coroutines()
+            .iter()
+            .filter(|one| one.coroutine().id() != me);
         if others.all(|one| one.state() == corun::State::Suspended) {
             return;
         }

@@ -27,10 +27,7 @@ pub fn on_workers<T: Send + 'static>(
     on_workers_boxed(workers, Box::new(body))
 }
 
-fn on_workers_boxed<T: Send + 'static>(
-    workers: usize,
-    body: Box<dyn FnOnce() -> T + Send>,
-) -> T {
+fn on_workers_boxed<T: Send + 'static>(workers: usize, body: Box<dyn FnOnce() -> T + Send>) -> T {
     // SAFETY: nothing in these tests relies on a thread that blocks.
     unsafe { corun_hook::install() };
     let (tell, told) = mpsc::channel();
@@ -63,7 +60,10 @@ pub fn let_others_wait() {
     loop {
         corun::yield_now();
         let dump = runtime.dump();
-        let mut others = dump.coroutines().iter().filter(|one| one.coroutine().id() != me);
+        let mut others = dump
+            .coroutines()
+            .iter()
+            .filter(|one| one.coroutine().id() != me);
         if others.all(|one| one.state() == corun::State::Suspended) {
             return;
         }
