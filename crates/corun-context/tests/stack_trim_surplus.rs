@@ -42,3 +42,25 @@ fn only_what_is_not_used_goes_back() {
     burst(&mut pool, 5000);
     assert!(pool.len() >= 5000);
 }
+
+/// Between two steps a crowd may take what the first found to be too much.
+#[test]
+fn what_was_taken_meanwhile_is_no_surplus() {
+    for left in [0, 1, 300, 4000] {
+        let mut pool = StackPool::new(MIN_SIZE);
+        let mut now = Instant::now();
+        burst(&mut pool, 5000);
+        for _ in 0..2 {
+            pool.trim_surplus(now);
+            now += Duration::from_secs(1);
+        }
+        let taken: Vec<SlabStack> = (left..pool.len()).map(|_| pool.take().unwrap()).collect();
+        for _ in 0..1000 {
+            pool.trim_surplus(now);
+            now += TICK;
+        }
+        assert!(pool.len() <= left);
+        taken.into_iter().for_each(|stack| pool.put(stack));
+        burst(&mut pool, 5000);
+    }
+}

@@ -45,7 +45,7 @@ fn timers_make_the_descriptor_readable() {
     for ms in [30, 10, 20] {
         let order = Rc::clone(&order);
         runtime.spawn_local(move || {
-            corun::sleep(Duration::from_millis(ms));
+            corun::sleep_until(start + Duration::from_millis(ms));
             assert!(start.elapsed() >= Duration::from_millis(ms));
             order.borrow_mut().push(ms);
         });

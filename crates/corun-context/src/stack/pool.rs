@@ -146,6 +146,8 @@ impl StackPool {
     /// Call it many times a second: it does nothing most of the time, and takes some 20 us if it does. It must not be called on one
     /// of the pool's own stacks.
     pub fn trim_surplus(&mut self, now: Instant) {
+        // `put` keeps this; those who take, far more often, leave it to this.
+        self.low = self.low.min(self.unused.len());
         // A pool that never had many stacks has none too many.
         if self.unused.len() <= KEEP && self.surplus == 0 {
             self.low = 0;

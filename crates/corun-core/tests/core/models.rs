@@ -8,6 +8,7 @@
 mod inbox;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use inbox::{Inbox, Node};
 use loom::cell::UnsafeCell;
@@ -15,10 +16,22 @@ use loom::thread;
 
 use crate::primitive::{Arc, relaxed};
 
+/// Explores a model completely within a bound on involuntary switches. One that was explored once fails: its threads have nothing to do with
+/// each other, or loom does not see what they have.
+#[track_caller]
 fn check(model: impl Fn() + Send + Sync + 'static) {
+    let explored = std::sync::Arc::new(AtomicUsize::new(0));
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(3);
-    builder.check(model);
+    builder.check({
+        let explored = std::sync::Arc::clone(&explored);
+        move || {
+            explored.fetch_add(1, Relaxed);
+            model();
+        }
+    });
+    let explored = explored.load(Relaxed);
+    assert!(explored > 1, "explored in one interleaving");
 }
 
 #[track_caller]

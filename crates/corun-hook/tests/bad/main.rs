@@ -63,10 +63,20 @@ fn connection() -> (TcpStream, TcpStream) {
     (client, listener.accept().unwrap().0)
 }
 
-/// Lets the other coroutines of the worker run until they wait.
+/// Gives way until every other coroutine of the runtime waits for something.
 fn let_others_wait() {
-    for _ in 0..100 {
+    let runtime = corun::runtime::Handle::try_current().expect("a coroutine");
+    let me = corun::current().id();
+    loop {
         corun::yield_now();
+        let dump = runtime.dump();
+        let mut others = dump
+            .coroutines()
+            .iter()
+            .filter(|one| one.coroutine().id() != me);
+        if others.all(|one| one.state() == corun::State::Suspended) {
+            return;
+        }
     }
 }
 
@@ -117,7 +127,10 @@ fn before_they_are_installed_calls_block_the_worker_and_afterwards_they_do_not()
         || {
             let runtime = corun::Runtime::builder().workers(1).build().unwrap();
             runtime.block_on(|| {
-                let other = corun::spawn(|| ());
+                // It has begun, and so only this worker can run it.
+                let other = corun::spawn(corun::park);
+                let_others_wait();
+                other.coroutine().unpark();
                 thread::sleep(Duration::from_millis(5));
                 assert!(!other.is_finished());
                 // SAFETY: nothing here relies on a thread that blocks.

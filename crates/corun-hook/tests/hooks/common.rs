@@ -23,6 +23,11 @@ pub fn on_workers<T: Send + 'static>(
     workers: usize,
     body: impl FnOnce() -> T + Send + 'static,
 ) -> T {
+    // In a box, so that the rest is compiled for each type of a result rather than for each body.
+    on_workers_boxed(workers, Box::new(body))
+}
+
+fn on_workers_boxed<T: Send + 'static>(workers: usize, body: Box<dyn FnOnce() -> T + Send>) -> T {
     // SAFETY: nothing in these tests relies on a thread that blocks.
     unsafe { corun_hook::install() };
     let (tell, told) = mpsc::channel();
@@ -48,10 +53,20 @@ pub fn connection() -> (TcpStream, TcpStream) {
     (client, listener.accept().unwrap().0)
 }
 
-/// Lets the other coroutines of the worker run until they wait.
+/// Gives way until every other coroutine of the runtime waits for something.
 pub fn let_others_wait() {
-    for _ in 0..100 {
+    let runtime = corun::runtime::Handle::try_current().expect("a coroutine");
+    let me = corun::current().id();
+    loop {
         corun::yield_now();
+        let dump = runtime.dump();
+        let mut others = dump
+            .coroutines()
+            .iter()
+            .filter(|one| one.coroutine().id() != me);
+        if others.all(|one| one.state() == corun::State::Suspended) {
+            return;
+        }
     }
 }
 

@@ -5,6 +5,11 @@ use std::task::{Context, Poll, Waker};
 
 /// Runs the body in a coroutine on runtimes with 1, 2 and 8 workers.
 pub fn on_runtimes(body: impl Fn() + Send + Sync + Copy) {
+    on_each(&body);
+}
+
+/// Compiled once, rather than for each body.
+fn on_each(body: &(dyn Fn() + Send + Sync)) {
     for workers in [1, 2, 8] {
         let runtime = corun::Runtime::builder().workers(workers).build().unwrap();
         runtime.block_on(body);

@@ -25,7 +25,11 @@ fn until_suspended<T>(coroutine: &corun::JoinHandle<T>) {
 
 /// Cancels a coroutine that waits in `wait`, and one that is about to.
 fn is_left(wait: impl Fn() + Send + Sync + 'static) {
-    let wait = Arc::new(wait);
+    is_left_boxed(Arc::new(wait));
+}
+
+/// Compiled once, rather than for each wait.
+fn is_left_boxed(wait: Arc<dyn Fn() + Send + Sync>) {
     for early in [false, true] {
         let dropped = Arc::new(AtomicBool::new(false));
         let waiting = corun::spawn({

@@ -24,6 +24,11 @@ pub enum Task<T> {
 
 impl Place {
     pub fn spawn<T: Send + 'static>(self, body: impl FnOnce() -> T + Send + 'static) -> Task<T> {
+        self.spawn_boxed(Box::new(body))
+    }
+
+    /// Compiled once for each type of a result, rather than for each of the hundreds of bodies.
+    fn spawn_boxed<T: Send + 'static>(self, body: Box<dyn FnOnce() -> T + Send>) -> Task<T> {
         match self {
             Place::Thread => Task::Thread(std::thread::spawn(body)),
             Place::Coroutine => Task::Coroutine(corun::spawn(body)),
@@ -53,16 +58,22 @@ impl<T> Task<T> {
 /// Runs the body on a plain thread, and in a coroutine, and in one that may change threads, on runtimes with 1, 2 and 8 workers. Under the emulator of
 /// `tools/cross`, ten times as slow and there for the sake of the processor, 2 workers do.
 pub fn everywhere(body: impl Fn(Place) + Send + Sync + Copy + 'static) {
+    everywhere_boxed(Arc::new(body));
+}
+
+/// Compiled once, rather than for each body.
+fn everywhere_boxed(body: Arc<dyn Fn(Place) + Send + Sync>) {
     body(Place::Thread);
     let is_emulated =
         std::env::var_os("CORUN_TEST_RUNNER").is_some_and(|runner| !runner.is_empty());
     let counts: &[usize] = if is_emulated { &[2] } else { &[1, 2, 8] };
     for &workers in counts {
         let runtime = corun::Runtime::builder().workers(workers).build().unwrap();
-        runtime.block_on(move || body(Place::Coroutine));
+        let (pinned, moving) = (Arc::clone(&body), Arc::clone(&body));
+        runtime.block_on(move || pinned(Place::Coroutine));
         runtime.block_on(move || {
             Place::Migratable
-                .spawn(move || body(Place::Migratable))
+                .spawn(move || moving(Place::Migratable))
                 .join()
         });
     }

@@ -10,6 +10,7 @@ mod states;
 mod stress;
 mod works;
 
+use std::sync::Arc;
 use std::thread::{self, ThreadId};
 
 use corun::{JoinHandle, Runtime, State};
@@ -17,6 +18,8 @@ use corun::{JoinHandle, Runtime, State};
 /// Spawns a migratable coroutine. All bodies here keep nothing of their thread across a suspension: what they ask of it they ask by `thread_id`.
 #[track_caller]
 fn spawn<T: Send + 'static>(body: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
+    // In a box, so that this is compiled for each type of a result rather than for each body.
+    let body: Box<dyn FnOnce() -> T + Send> = Box::new(body);
     // SAFETY: as above.
     unsafe { corun::spawn_migratable(body) }
 }
@@ -33,8 +36,13 @@ fn runtime(workers: usize) -> Runtime {
 
 /// Runs the body in a migratable coroutine on runtimes with 1, 2 and 8 workers.
 fn everywhere(body: impl Fn() + Send + Sync + Copy + 'static) {
+    everywhere_boxed(Arc::new(body));
+}
+
+fn everywhere_boxed(body: Arc<dyn Fn() + Send + Sync>) {
     for workers in [1, 2, 8] {
-        runtime(workers).block_on(move || spawn(body).join().unwrap());
+        let body = Arc::clone(&body);
+        runtime(workers).block_on(move || spawn(move || body()).join().unwrap());
     }
 }
 

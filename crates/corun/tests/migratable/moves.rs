@@ -10,7 +10,7 @@ use std::time::Duration;
 use corun::JoinHandle;
 use corun::runtime::Handle;
 
-use crate::{runtime, spawn, thread_id};
+use crate::{runtime, spawn, thread_id, until_waiting};
 
 /// Keeps workers busy until it is dropped.
 struct Kept {
@@ -99,18 +99,18 @@ fn timers_and_sockets_of_a_worker_that_is_kept_wake_them() {
     let listener = runtime.block_on(|| corun::net::TcpListener::bind("127.0.0.1:0").unwrap());
     let address = listener.local_addr().unwrap();
     let sleeper = spawn_on(runtime.handle(), || {
-        corun::sleep(Duration::from_millis(30));
+        // Longer than it takes to keep its worker, even on a machine that is busy.
+        corun::sleep(Duration::from_millis(200));
         thread_id()
     });
     let server = spawn_on(runtime.handle(), move || {
         listener.accept().unwrap();
         thread_id()
     });
-    while server.coroutine().state() != corun::State::Suspended
-        || sleeper.coroutine().state() != corun::State::Suspended
-    {
-        thread::yield_now();
-    }
+    runtime.block_on(|| {
+        until_waiting(&server);
+        until_waiting(&sleeper);
+    });
     let kept = keep_workers(runtime.handle(), 1);
     let _client = std::net::TcpStream::connect(address).unwrap();
     assert!(!kept.threads.contains(&server.join().unwrap()));

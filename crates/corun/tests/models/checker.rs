@@ -38,10 +38,10 @@ pub fn check_within(
     seeing: impl FnOnce(usize) -> usize,
     model: impl Fn() + Send + Sync + 'static,
 ) {
-    let model = std::sync::Arc::new(model);
+    let model: Model = std::sync::Arc::new(model);
     let again = std::sync::Arc::clone(&model);
-    let alone = crate::primitive::blindly(|| explore(involuntary_switches, move || again()));
-    let explored = explore(seeing(alone), move || model());
+    let alone = crate::primitive::blindly(|| explore_boxed(involuntary_switches, again));
+    let explored = explore_boxed(seeing(alone), model);
     if std::env::var_os("CORUN_MODELS_COUNT").is_some() {
         let thread = std::thread::current();
         println!("{}: {alone} + {explored}", thread.name().unwrap_or("?"));
@@ -52,6 +52,14 @@ pub fn check_within(
 /// As `check`; returns in how many interleavings.
 #[cfg(not(corun_shuttle))]
 pub fn explore(involuntary_switches: usize, model: impl Fn() + Send + Sync + 'static) -> usize {
+    explore_boxed(involuntary_switches, std::sync::Arc::new(model))
+}
+
+/// In a box, so that what explores them is compiled once.
+type Model = std::sync::Arc<dyn Fn() + Send + Sync>;
+
+#[cfg(not(corun_shuttle))]
+fn explore_boxed(involuntary_switches: usize, model: Model) -> usize {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -72,7 +80,7 @@ pub fn explore(involuntary_switches: usize, model: impl Fn() + Send + Sync + 'st
 #[cfg(corun_shuttle)]
 pub fn check(involuntary_switches: usize, model: impl Fn() + Send + Sync + 'static) {
     const RUNS: usize = 2_000;
-    let model = std::sync::Arc::new(model);
+    let model: Model = std::sync::Arc::new(model);
     let again = std::sync::Arc::clone(&model);
     shuttle::check_random(move || model(), RUNS);
     shuttle::check_pct(move || again(), RUNS, involuntary_switches.max(1));

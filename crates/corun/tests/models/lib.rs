@@ -4,7 +4,7 @@
 //! What is checked is the real code: its files are included here by path, and find loom's primitives under `crate::primitive`. Each model
 //! has twins with a seeded mistake, which have to fail: a model that cannot fail shows nothing.
 // A model's interleavings depend neither on the processor nor on optimisation, and take minutes under an emulator.
-#![cfg(all(target_arch = "x86_64", debug_assertions))]
+#![cfg(all(test, target_arch = "x86_64", debug_assertions))]
 #![cfg_attr(
     corun_shuttle,
     allow(unused_imports, dead_code, reason = "twins for loom alone")
