@@ -67,7 +67,7 @@ impl StackPool {
             return Ok(stack);
         }
         let stack = SlabStack(OsStack::new(self.size)?);
-        self.used.insert(stack.top().addr());
+        self.used.insert(stack.top().expose_provenance());
         Ok(stack)
     }
 
@@ -75,7 +75,7 @@ impl StackPool {
     pub fn take_cached(&mut self) -> Option<SlabStack> {
         let stack = self.unused.pop()?;
         self.low = self.low.min(self.unused.len());
-        self.used.insert(stack.top().addr());
+        self.used.insert(stack.top().expose_provenance());
         Some(stack)
     }
 

@@ -241,9 +241,11 @@ impl<T, E> Handle<T, E> {
     fn call_all(&self) {
         // Given up by `run`.
         self.block().retain();
-        // SAFETY: nobody is linked, nor will be. The reference keeps the block. Callbacks are there to be called once, as the phase changes once.
+        // Not by way of a reference to the line: `run` makes a handle of it, which frees the whole block, and what may be behind it.
+        let link = self.0.as_ptr().cast::<Link>();
+        // SAFETY: the link is at the beginning of the block. Nobody is linked, nor will be. The reference keeps the block. Callbacks are there to be called
+        // once, as the phase changes once.
         unsafe {
-            let link = (&raw mut (*self.block().line.get()).link).cast::<Link>();
             link.write(Link::new());
             take_turn(link, Block::<T, E>::run);
         }

@@ -276,8 +276,20 @@ impl Locked<'_> {
         }
     }
 
-    /// Where events have to be asked for: asks for one of each direction that somebody waits in and that is not READY. Whoever links himself does,
-    /// and whoever dispatches an event, as it uses up what was asked for.
+    /// As `hand_on`, for who goes without having looked whether there is more to do. Others may have joined while the direction was READY, and so have
+    /// asked for no event; and of an orphan none will come, so that the next one has to look, and registers it if there is nothing.
+    fn pass_on(&mut self, direction: Direction) -> Calls {
+        let waits = self.state & (direction.queued() | direction.herd()) != 0;
+        if waits && self.state & ORPHAN != 0 {
+            self.state |= direction.ready();
+        }
+        let calls = self.hand_on(direction);
+        self.arm();
+        calls
+    }
+
+    /// Where events have to be asked for: asks for one of each direction that somebody waits in and that is not READY. Whoever links himself does;
+    /// whoever dispatches an event, as it uses up what was asked for; and whoever gives up a turn, as its direction may be READY no more.
     #[inline(always)]
     fn arm(&self) {
         if ONE_SHOT {
@@ -627,7 +639,7 @@ impl Entry {
             self.lists[direction as usize].remove(waiter);
             locked.note_queue(direction);
         } else if waiter.is_granted() {
-            calls = locked.hand_on(direction);
+            calls = locked.pass_on(direction);
         }
         drop(locked);
         calls.wake();
@@ -648,7 +660,7 @@ impl Entry {
     fn release_to_others(&self, direction: Direction, drained: Option<Seen>) {
         let mut locked = self.lock();
         locked.state = end_of_turn(locked.state, direction, drained);
-        let calls = locked.hand_on(direction);
+        let calls = locked.pass_on(direction);
         drop(locked);
         calls.wake();
     }

@@ -3,14 +3,17 @@
 use std::io::{self, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
+use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Waker;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::entry::{Direction, Entry, Ready};
 use super::poller::Reactor;
 use super::turn::Turn;
+use super::wait_list::Waiter;
 use crate::cancel::limit::Limit;
 
 /// Runs `body` with a socket pair whose first end is watched by a reactor that a thread polls.
@@ -172,6 +175,58 @@ fn an_orphan_finds_a_home() {
         assert_eq!(reactor.descriptors(), 0);
     }
     assert!(entry.leave_home().is_none());
+}
+
+/// Two wait for the descriptor of a reactor that stops. The first finds what it wants and no more; of what comes then no reactor tells the second.
+#[test]
+fn a_short_count_of_an_orphan_leaves_nobody_behind() {
+    let reactor = Arc::new(Reactor::new().unwrap());
+    let (near, _far) = UnixStream::pair().unwrap();
+    let entry = Box::new(Entry::new(near.as_raw_fd(), Direction::Read));
+    entry.settle_at(&reactor).unwrap();
+    let mut waker = Waker::noop().clone();
+    let waiters = [(); 2].map(|()| Waiter::for_task(&waker));
+    for waiter in &waiters {
+        // SAFETY: it stays where it is until it has its turn.
+        let seen = unsafe { entry.enqueue_task(Direction::Read, waiter, false) };
+        assert!(seen.unwrap().is_none());
+    }
+    reactor.shutdown();
+    for waiter in &waiters {
+        assert!(entry.has_come(waiter, &mut waker));
+        entry.release(Direction::Read, Some(entry.seen()));
+    }
+}
+
+/// Who joins while there is something to do has asked for no event where one has to ask; who has the turn finds nothing, and goes.
+#[test]
+fn who_gives_up_a_turn_leaves_nobody_without_an_event() {
+    let reactor = Arc::new(Reactor::new().unwrap());
+    let (mut near, mut far) = UnixStream::pair().unwrap();
+    let entry = Box::new(Entry::new(near.as_raw_fd(), Direction::Read));
+    entry.settle_at(&reactor).unwrap();
+    let mut waker = Waker::noop().clone();
+    let waiters = [(); 2].map(|()| Waiter::for_task(&waker));
+    for waiter in &waiters {
+        // SAFETY: it stays where it is until it has its turn.
+        let seen = unsafe { entry.enqueue_task(Direction::Read, waiter, false) };
+        assert!(seen.unwrap().is_none());
+        if ptr::eq(waiter, &waiters[0]) {
+            far.write_all(&[1]).unwrap();
+            while !entry.has_come(waiter, &mut waker) {
+                reactor.poll(Some(Duration::from_secs(10))).unwrap();
+            }
+        }
+    }
+    near.read_exact(&mut [0]).unwrap();
+    entry.clear(Direction::Read, entry.seen());
+    entry.release(Direction::Read, None);
+    far.write_all(&[2]).unwrap();
+    reactor.poll(Some(Duration::from_secs(10))).unwrap();
+    assert!(entry.has_come(&waiters[1], &mut waker));
+    entry.release(Direction::Read, None);
+    drop(entry.leave_home());
+    reactor.forsake(&entry);
 }
 
 #[test]

@@ -299,6 +299,13 @@ impl Worker {
         let began = Instant::now();
         // Who brings many at a time asks nothing, and gets them run sooner if they are left to gather.
         if self.brought.take() <= 1 && self.lingers.get() {
+            // Who finds something each time comes to no sleep, and may come to no turn that has something ready: timers and reactor must not wait for one.
+            if began.duration_since(self.last_poll.get()) >= POLL_INTERVAL {
+                self.poll(began);
+                if self.is_ready() {
+                    return false;
+                }
+            }
             match self.linger(began) {
                 Found::Own => return false,
                 Found::Work => return true,

@@ -12,7 +12,8 @@
 
 use std::cell::Cell;
 use std::hint;
-use std::sync::OnceLock;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
@@ -59,9 +60,17 @@ impl Record {
 }
 
 /// Would looking out keep the other thread from running?
+///
+/// Not in a `OnceLock`: in the child of a fork a thread would wait for ever for one that was about to set it. At worst several ask the system.
 fn is_alone() -> bool {
-    static ALONE: OnceLock<bool> = OnceLock::new();
-    *ALONE.get_or_init(|| available_parallelism().is_ok_and(|count| count.get() == 1))
+    // How many processors there are; 0 as long as nobody has asked.
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let mut count = COUNT.load(Ordering::Relaxed);
+    if count == 0 {
+        count = available_parallelism().map_or(2, NonZeroUsize::get);
+        COUNT.store(count, Ordering::Relaxed);
+    }
+    count == 1
 }
 
 /// The first part of a look: a microsecond. Returns whether `is_there`.

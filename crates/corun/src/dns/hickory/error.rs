@@ -16,7 +16,8 @@ use ::hickory_resolver::proto::op::ResponseCode;
 /// | `NotConnected` | no server can be reached, or the configuration names none |
 /// | `Other` | the server could not find out (`SERVFAIL`), and the rest |
 ///
-/// These have the `NetError` inside: see [`io::Error::get_ref`]. If the system has no descriptor or no memory left, it is the system's own error.
+/// These have the `NetError` inside: see [`io::Error::get_ref`]. If it was the system that refused something, for want of descriptors or memory for
+/// example, it is the system's own error, with its code and nothing inside.
 ///
 /// ```
 /// use std::io;
