@@ -253,6 +253,13 @@ impl<S: StdSocket> Socket<S> {
             .poll(cx.waker(), &self.inner, direction, short, operation)
     }
 
+    /// To be called after something was changed here that those who wait have to notice. Unix tells them itself.
+    #[inline]
+    pub(super) fn noticed_by_all(&self) {
+        #[cfg(windows)]
+        self.source.stir();
+    }
+
     /// Ends a socket that has no connection to shut down: all operations fail from now on, and those that wait do so at once.
     #[cfg(unix)]
     pub(super) fn close(&self)

@@ -102,7 +102,9 @@ impl TcpStream {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        self.0.inner.shutdown(how)
+        self.0.inner.shutdown(how)?;
+        self.0.noticed_by_all();
+        Ok(())
     }
 
     /// Reads like [`Read::read`], but leaves the bytes to be read again.

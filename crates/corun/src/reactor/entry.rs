@@ -412,13 +412,6 @@ impl Entry {
     }
 
     /// Makes all waiters try again.
-    #[cfg_attr(
-        windows,
-        allow(
-            dead_code,
-            reason = "no socket is closed behind the back of who waits there"
-        )
-    )]
     pub(super) fn stir(&self) {
         self.dispatch(Ready::BOTH);
     }

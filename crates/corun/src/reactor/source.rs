@@ -225,13 +225,6 @@ impl Source {
     }
 
     /// Makes all waiters try again. Used after something that an operation looks at has changed.
-    #[cfg_attr(
-        windows,
-        allow(
-            dead_code,
-            reason = "no socket is closed behind the back of who waits there"
-        )
-    )]
     pub(crate) fn stir(&self) {
         if let Some(entry) = self.entry()
             && !entry.is_stale()
