@@ -333,7 +333,13 @@ impl Entry {
     /// An entry for a descriptor on which an operation of the given direction would just have blocked.
     pub(super) fn new(descriptor: RawDescriptor, blocked: Direction) -> Entry {
         // Registering reports the present state as the first event, so that nothing is lost in between.
-        let state = Ready::BOTH.0 & !blocked.ready() | ORPHAN;
+        let known = if ONE_SHOT {
+            // There it is tried once more, as a socket that was shut down here in between may never be reported.
+            Ready::BOTH.0
+        } else {
+            Ready::BOTH.0 & !blocked.ready()
+        };
+        let state = known | ORPHAN;
         Entry {
             state: AtomicU32::new(state),
             descriptor,
