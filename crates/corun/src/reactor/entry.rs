@@ -333,8 +333,8 @@ impl Entry {
     /// An entry for a descriptor on which an operation of the given direction would just have blocked.
     pub(super) fn new(descriptor: RawDescriptor, blocked: Direction) -> Entry {
         // Registering reports the present state as the first event, so that nothing is lost in between.
-        let known = if ONE_SHOT {
-            // There it is tried once more, as a socket that was shut down here in between may never be reported.
+        let known = if cfg!(windows) {
+            // Tried once more: Wine does not report a socket that was shut down here in between.
             Ready::BOTH.0
         } else {
             Ready::BOTH.0 & !blocked.ready()
