@@ -1,5 +1,7 @@
 //! Bad days. Each test is a process of its own, since what goes wrong there concerns all of it.
 
+#[path = "../both/mod.rs"]
+mod both;
 mod calls;
 mod channels;
 mod descriptors;
@@ -9,11 +11,12 @@ mod pool;
 mod signals;
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
+
+use both::{connection, let_others_wait};
 
 /// How long a test may take: so long that it is over only if it never is.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -55,29 +58,6 @@ fn on_one_worker<T: Send>(body: impl FnOnce() -> T + Send) -> T {
         .build()
         .unwrap()
         .block_on(body)
-}
-
-fn connection() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    (client, listener.accept().unwrap().0)
-}
-
-/// Gives way until every other coroutine of the runtime waits for something.
-fn let_others_wait() {
-    let runtime = corun::runtime::Handle::try_current().expect("a coroutine");
-    let me = corun::current().id();
-    loop {
-        corun::yield_now();
-        let dump = runtime.dump();
-        let mut others = dump
-            .coroutines()
-            .iter()
-            .filter(|one| one.coroutine().id() != me);
-        if others.all(|one| one.state() == corun::State::Suspended) {
-            return;
-        }
-    }
 }
 
 /// Both ends on one worker: it works if neither blocks.

@@ -1,10 +1,11 @@
 //! Runtimes in which a call that blocks its worker is found out.
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+pub use crate::both::{connection, let_others_wait};
 
 /// How long anything here may take: so long that it is over only if it never is.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -43,30 +44,6 @@ fn on_workers_boxed<T: Send + 'static>(workers: usize, body: Box<dyn FnOnce() ->
     match runner.join() {
         Ok(result) => result,
         Err(payload) => std::panic::resume_unwind(payload),
-    }
-}
-
-/// Two ends of a connection, of std.
-pub fn connection() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    (client, listener.accept().unwrap().0)
-}
-
-/// Gives way until every other coroutine of the runtime waits for something.
-pub fn let_others_wait() {
-    let runtime = corun::runtime::Handle::try_current().expect("a coroutine");
-    let me = corun::current().id();
-    loop {
-        corun::yield_now();
-        let dump = runtime.dump();
-        let mut others = dump
-            .coroutines()
-            .iter()
-            .filter(|one| one.coroutine().id() != me);
-        if others.all(|one| one.state() == corun::State::Suspended) {
-            return;
-        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the hooks do. Nearly everything runs on one worker, so that a call which blocks it keeps those from running that it waits for.
 
+#[path = "../both/mod.rs"]
+mod both;
 mod common;
 mod files;
 mod identity;
