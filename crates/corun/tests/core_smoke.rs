@@ -173,3 +173,35 @@ fn deep_spawns_return_to_their_parents() {
     }
     on_each_worker_count(|| assert_eq!(tree(7), 4u32.pow(7)));
 }
+
+#[test]
+fn files_are_written_and_read() {
+    on_each_worker_count(|| {
+        let name = format!("corun-smoke-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        corun::fs::write(&path, b"on a thread or by the kernel").unwrap();
+        let text = corun::fs::read_to_string(&path).unwrap();
+        assert_eq!(text, "on a thread or by the kernel");
+        corun::fs::remove_file(&path).unwrap();
+        let error = corun::fs::read(&path).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+    });
+}
+
+#[test]
+fn a_runtime_on_this_thread_is_driven_by_hand() {
+    let runtime = corun::runtime::LocalRuntime::new().unwrap();
+    let (sender, receiver) = corun::channel::bounded(0);
+    let sending = runtime.spawn_local(move || (0..100).try_for_each(|n| sender.send(n)));
+    let sum = runtime.spawn_local(move || receiver.iter().sum::<u32>());
+    runtime.run_until_idle();
+    assert!(sending.is_finished() && sum.is_finished());
+    let waited = runtime.block_on(move || {
+        let start = Instant::now();
+        corun::sleep(Duration::from_millis(2));
+        sending.join().unwrap().unwrap();
+        assert_eq!(sum.join().unwrap(), 4950);
+        start.elapsed()
+    });
+    assert!(waited >= Duration::from_millis(2));
+}
