@@ -34,7 +34,8 @@ fn others_may_come_at_any_moment() {
                         if let Ok(value) = other.0.try_lock() {
                             break value;
                         }
-                        std::hint::spin_loop();
+                        // Whoever holds it may need this processor for that.
+                        std::thread::yield_now();
                     };
                     let before = *value;
                     *value = before + 1;
