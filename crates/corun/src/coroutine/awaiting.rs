@@ -12,11 +12,12 @@
 
 use std::mem::{ManuallyDrop, MaybeUninit};
 use std::ptr::{self, NonNull};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
-use super::task::{AWAITED, DETACHED, FAILED, JoinRef, Outcome, TAKEN};
+use super::outcome::{AWAITED, DETACHED, FAILED, TAKEN};
+use super::task::TaskRef;
 use crate::primitive::atomic::Ordering;
-use crate::scheduler::blocks;
+use crate::scheduler::blocks::{self, Kind};
 use crate::scheduler::signal::Signal;
 
 /// A waker that was left in a task, taken out again.
@@ -28,9 +29,12 @@ pub(super) fn is_awaited(joiner: *mut Signal) -> bool {
     joiner.addr() & AWAITED != 0 && joiner.addr() & !TAKEN != FAILED.addr()
 }
 
+/// Of the block that a waker lies in.
+const KIND: Kind = Kind::of::<MaybeUninit<Waker>>();
+
 impl Left {
     fn new(waker: Waker) -> Left {
-        let block = blocks::allocate::<MaybeUninit<Waker>>();
+        let block = blocks::allocate(&KIND).cast::<MaybeUninit<Waker>>();
         // SAFETY: the block was made for it.
         unsafe { block.write(MaybeUninit::new(waker)) };
         Left(block)
@@ -70,7 +74,7 @@ impl Left {
         // SAFETY: the waker is read once: the block is freed without it.
         unsafe {
             let waker = left.0.read().assume_init();
-            blocks::free(left.0);
+            blocks::free(left.0.cast(), &KIND);
             waker
         }
     }
@@ -81,18 +85,18 @@ impl Drop for Left {
         // SAFETY: as in `into_waker`.
         drop(unsafe {
             let waker = self.0.read().assume_init();
-            blocks::free(self.0);
+            blocks::free(self.0.cast(), &KIND);
             waker
         });
     }
 }
 
-impl<T> JoinRef<T> {
-    /// Takes the result, or leaves a waker for when it stands.
-    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Outcome<T>> {
+impl TaskRef {
+    /// For the join handle: can the result be read? Only the first time. If the task goes on, leaves a waker for its end.
+    pub(super) fn poll_result(self, context: &mut Context<'_>) -> bool {
         let mut left = self.withdraw();
-        if let Some(outcome) = self.take() {
-            return Poll::Ready(outcome);
+        if self.take_result() {
+            return true;
         }
         match &mut left {
             Some(left) => left.waker().clone_from(context.waker()),
@@ -100,27 +104,28 @@ impl<T> JoinRef<T> {
         }
         let joiner = left.map_or(ptr::null_mut(), Left::into_joiner);
         // Release: the waker comes first. Acquire: so does the result.
-        let placed = self.task.header().joiner.compare_exchange(
+        let placed = self.header().joiner.compare_exchange(
             ptr::null_mut(),
             joiner,
             Ordering::AcqRel,
             Ordering::Acquire,
         );
         if placed.is_ok() {
-            return Poll::Pending;
+            return false;
         }
         // SAFETY: it was not put there.
         drop(unsafe { Left::from_joiner(joiner) });
-        match self.take() {
-            Some(outcome) => Poll::Ready(outcome),
-            None => panic!("a join handle was polled again after it had given its result"),
-        }
+        assert!(
+            self.take_result(),
+            "a join handle was polled again after it had given its result"
+        );
+        true
     }
 
-    /// Takes the waker back that `poll` has left, if the task has not taken it.
+    /// Takes the waker back that `poll_result` has left, if the task has not taken it.
     #[inline]
-    pub(crate) fn withdraw(&self) -> Option<Left> {
-        let joiner = self.task.header().joiner.load(Ordering::Relaxed);
+    pub(crate) fn withdraw(self) -> Option<Left> {
+        let joiner = self.header().joiner.load(Ordering::Relaxed);
         if is_awaited(joiner) {
             self.exchange(joiner, ptr::null_mut())
         } else {
@@ -130,13 +135,13 @@ impl<T> JoinRef<T> {
 
     /// As `withdraw`, for a handle that is dropped. Returns false if the task has ended.
     #[cold]
-    pub(super) fn withdraw_for_good(&self, joiner: *mut Signal) -> bool {
+    pub(super) fn withdraw_for_good(self, joiner: *mut Signal) -> bool {
         self.exchange(joiner, DETACHED).is_some()
     }
 
-    fn exchange(&self, joiner: *mut Signal, next: *mut Signal) -> Option<Left> {
+    fn exchange(self, joiner: *mut Signal, next: *mut Signal) -> Option<Left> {
         // Release and acquire: with `DETACHED` whoever comes second drops what the other has left.
-        let exchanged = self.task.header().joiner.compare_exchange(
+        let exchanged = self.header().joiner.compare_exchange(
             joiner,
             next,
             Ordering::AcqRel,

@@ -8,8 +8,10 @@ use std::ptr;
 use std::sync::atomic::Ordering;
 use std::thread;
 
+use crate::coroutine::body;
+use crate::coroutine::outcome::End;
 use crate::coroutine::task::{
-    self, End, Meta, MetaInit, PLACE_RUNNING, PLACE_SUSPENDED, PLACE_THREAD, TaskRef,
+    Meta, MetaInit, PLACE_RUNNING, PLACE_SUSPENDED, PLACE_THREAD, TaskRef,
 };
 use crate::future::state;
 use crate::scheduler::draw_ids;
@@ -214,7 +216,7 @@ pub(crate) fn current_task() -> TaskRef {
 fn make_thread_block() -> TaskRef {
     let mut meta = Meta::new(Location::caller());
     meta.name = thread::current().name().map(Box::from);
-    let task = task::for_thread(draw_ids(1), MetaInit::Full(Box::new(meta)));
+    let task = body::for_thread(draw_ids(1), MetaInit::Full(Box::new(meta)));
     THREAD.set(Some(task));
     let _ = FREE_AT_EXIT.try_with(|_| ());
     task

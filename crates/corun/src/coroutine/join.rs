@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::future::Future;
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::thread;
@@ -10,8 +11,9 @@ use std::thread;
 use crate::cancel::limit::Limit;
 use crate::coroutine::handle::Coroutine;
 use crate::coroutine::joiner::LimitedJoiner;
+use crate::coroutine::outcome::JoinRef;
 use crate::coroutine::slice::allow_suspension;
-use crate::coroutine::task::{JoinRef, abort_on_panic};
+use crate::coroutine::task::{TaskRef, abort_on_panic};
 use crate::scheduler;
 use crate::scheduler::signal::Signal;
 use crate::scheduler::worker::Worker;
@@ -51,79 +53,27 @@ impl<T> JoinHandle<T> {
     /// The payload, if the coroutine panicked; a [`StartError`](crate::StartError) if it never got a stack.
     ///
     /// # Panics
-    /// If a coroutine joins itself.
-    #[inline(always)]
+    /// If a coroutine joins itself; and if the handle has given the result before, as a future.
+    #[inline]
     pub fn join(self) -> thread::Result<T> {
-        self.wait(true);
+        self.join.task.join(true);
         self.take()
     }
 
-    #[inline(always)]
-    fn take(mut self) -> thread::Result<T> {
-        match self.join.take() {
-            Some(outcome) => outcome,
-            None => unreachable!(
-                "`wait` returns when the coroutine has ended, and only `join` takes the result"
-            ),
-        }
-    }
-
-    /// With `limited`, the wait ends by unwinding when the time of a `timeout` is up.
-    #[inline(always)]
-    fn wait(&self, limited: bool) {
-        let task = self.join.task;
-        if task.ended().is_some() {
-            return;
-        }
-        assert!(
-            Worker::current().and_then(Worker::running) != Some(task),
-            "a coroutine cannot join itself"
-        );
-        // If it was polled before.
-        drop(self.join.withdraw());
-        let limit = if limited {
-            Limit::new(None)
-        } else {
-            Limit::masked(None)
-        };
-        if limit.deadline().is_some() || limit.is_over() {
-            return self.wait_limited(&limit);
-        }
-        if let Some(worker) = Worker::suspendable()
-            && !task.is_guest()
-        {
-            let signal = Signal::new();
-            if worker.take_unstarted(task) {
-                task.set_joiner_of_unstarted(&signal);
-                if !signal.wait_starting(worker, task, limit.is_open())
-                    && task.take_back_joiner_here()
-                {
-                    limit.expired();
-                    unreachable!("without a deadline of its own a limit unwinds");
-                }
-                return;
-            }
-        }
-        self.wait_limited(&limit);
-    }
-
-    #[inline(never)]
-    fn wait_limited(&self, limit: &Limit) {
-        let task = self.join.task;
-        let joiner = LimitedJoiner::new();
-        if !task.set_limited_joiner(&joiner) {
-            return;
-        }
-        let notified = limit.wait(&joiner.signal, || true);
-        if !joiner.settle(task, notified) {
-            limit.expired();
-            unreachable!("without a deadline of its own a limit unwinds");
-        }
+    /// Of a coroutine that has ended.
+    #[inline]
+    fn take(self) -> thread::Result<T> {
+        // Nothing is left to be done by the destructor but what follows.
+        let mut handle = ManuallyDrop::new(self);
+        let outcome = handle.join.take();
+        handle.join.task.release();
+        outcome.unwrap_or_else(|| panic!("the handle has given the result before, as a future"))
     }
 
     /// Joins even inside `no_suspend` and when the time of a `timeout` is up, and so never unwinds before the coroutine has ended.
     pub(crate) fn join_uninterrupted(self) -> thread::Result<T> {
-        allow_suspension(|| self.wait(false));
+        let task = self.join.task;
+        allow_suspension(|| task.join(false));
         self.take()
     }
 
@@ -170,6 +120,59 @@ impl<T> JoinHandle<T> {
                 None
             }
             Err(payload) => Some(payload),
+        }
+    }
+}
+
+impl TaskRef {
+    /// For the owner of the join handle: waits until the coroutine has ended. With `limited`, the wait ends by unwinding when the time of a
+    /// `timeout` is up.
+    fn join(self, limited: bool) {
+        if self.ended().is_some() {
+            return;
+        }
+        assert!(
+            Worker::current().and_then(Worker::running) != Some(self),
+            "a coroutine cannot join itself"
+        );
+        // If it was polled before.
+        drop(self.withdraw());
+        let limit = if limited {
+            Limit::new(None)
+        } else {
+            Limit::masked(None)
+        };
+        if limit.deadline().is_some() || limit.is_over() {
+            return self.join_limited(&limit);
+        }
+        if let Some(worker) = Worker::suspendable()
+            && !self.is_guest()
+        {
+            let signal = Signal::new();
+            if worker.take_unstarted(self) {
+                self.set_joiner_of_unstarted(&signal);
+                if !signal.wait_starting(worker, self, limit.is_open())
+                    && self.take_back_joiner_here()
+                {
+                    limit.expired();
+                    unreachable!("without a deadline of its own a limit unwinds");
+                }
+                return;
+            }
+        }
+        self.join_limited(&limit);
+    }
+
+    #[inline(never)]
+    fn join_limited(self, limit: &Limit) {
+        let joiner = LimitedJoiner::new();
+        if !self.set_limited_joiner(&joiner) {
+            return;
+        }
+        let notified = limit.wait(&joiner.signal, || true);
+        if !joiner.settle(self, notified) {
+            limit.expired();
+            unreachable!("without a deadline of its own a limit unwinds");
         }
     }
 }

@@ -7,7 +7,8 @@
 
 use std::ptr;
 
-use super::task::{COMPLETED, TAKEN, TaskRef};
+use super::outcome::{COMPLETED, TAKEN};
+use super::task::TaskRef;
 use crate::primitive::atomic::{AtomicBool, Ordering};
 use crate::primitive::{hint, thread};
 use crate::scheduler::signal::Signal;

@@ -3,15 +3,15 @@
 use std::io;
 use std::panic::Location;
 
-use crate::coroutine::spawn::Builder;
-use crate::coroutine::task::{Meta, MetaInit};
-use crate::coroutine::{JoinHandle, inherited};
-use crate::future::task;
+use crate::coroutine::JoinHandle;
+use crate::coroutine::spawn::{Builder, failed_here};
+use crate::coroutine::task::{Meta, MetaInit, TaskRef, Vtable};
+use crate::future::spawn::blank;
+use crate::future::task::{self, Blank};
 use crate::runtime::{self, Handle};
+use crate::scheduler::Scheduler;
 use crate::scheduler::migrant::{self, Migrant};
 use crate::scheduler::migrants::Stackful;
-use crate::scheduler::worker::Worker;
-use crate::scheduler::{Scheduler, draw_ids};
 
 /// Spawns a coroutine that may go on on another thread after each suspension.
 ///
@@ -66,12 +66,10 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let meta = Meta::new(Location::caller());
-    let spawned = match Worker::current() {
-        Some(worker) => launch(&worker.shared().scheduler, f, Box::new(meta)),
-        None => launch(&runtime::global().scheduler, f, Box::new(meta)),
-    };
-    spawned.unwrap_or_else(|error| panic!("failed to spawn a coroutine: {error}"))
+    let meta = Box::new(Meta::new(Location::caller()));
+    runtime::here()
+        .and_then(|scheduler| launch(scheduler, f, meta))
+        .unwrap_or_else(|error| failed_here("a coroutine", &error))
 }
 
 impl Builder {
@@ -89,10 +87,7 @@ impl Builder {
         T: Send + 'static,
     {
         let meta = self.boxed_meta(Location::caller())?;
-        match Worker::current() {
-            Some(worker) => launch(&worker.shared().scheduler, f, meta),
-            None => launch(&runtime::try_global()?.scheduler, f, meta),
-        }
+        launch(runtime::here()?, f, meta)
     }
 
     /// Spawns a migratable coroutine on the runtime of `handle`, from anywhere.
@@ -118,30 +113,31 @@ impl Builder {
 }
 
 /// Makes a migratable coroutine and hands it to the workers of `scheduler`.
-fn launch<F, T>(scheduler: &Scheduler, f: F, mut meta: Box<Meta>) -> io::Result<JoinHandle<T>>
+fn launch<F, T>(scheduler: &Scheduler, f: F, meta: Box<Meta>) -> io::Result<JoinHandle<T>>
 where
     F: FnOnce() -> T,
 {
-    migrant::will_exist();
-    let worker = Worker::current();
-    let id = worker.map_or_else(|| draw_ids(1), Worker::next_id);
-    let Some(home) = scheduler.home_for_guest(worker) else {
-        return Err(refused());
-    };
-    meta.migrant = Some(Migrant::new());
-    let meta = inherited::carry(MetaInit::Full(meta));
-    let (task, join) = task::new(Stackful::new(f), id, meta, home, 0);
+    let (task, join) = task::with(Stackful::new(f), |vtable| make(scheduler, vtable, meta))?;
     let handle = JoinHandle::new(join);
+    submit(scheduler, task)?;
+    Ok(handle)
+}
+
+/// The block of one that is spawned here.
+fn make(scheduler: &Scheduler, vtable: &'static Vtable, mut meta: Box<Meta>) -> io::Result<Blank> {
+    migrant::will_exist();
+    meta.migrant = Some(Migrant::new());
+    blank(Some(scheduler), vtable, MetaInit::Full(meta))
+}
+
+fn submit(scheduler: &Scheduler, task: TaskRef) -> io::Result<()> {
     scheduler.migrants.begin(task);
-    match scheduler.submit_guest(task) {
-        Ok(()) => Ok(handle),
-        Err(task) => {
-            scheduler.migrants.end(task);
-            // SAFETY: the task is in no line.
-            unsafe { task.fail(Box::new("the runtime is shutting down")) };
-            Err(refused())
-        }
-    }
+    scheduler.submit_guest(task).map_err(|task| {
+        scheduler.migrants.end(task);
+        // SAFETY: the task is in no line.
+        unsafe { task.fail(Box::new("the runtime is shutting down")) };
+        refused()
+    })
 }
 
 #[cold]

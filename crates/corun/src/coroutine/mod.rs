@@ -1,6 +1,7 @@
 //! Coroutines as their users see them: spawning, joining, scopes, handles, parking and locals.
 
 pub(crate) mod awaiting;
+pub(crate) mod body;
 mod handle;
 pub(crate) mod inherited;
 mod join;
@@ -8,6 +9,7 @@ mod joiner;
 mod local;
 pub(crate) mod local_map;
 mod migratable;
+pub(crate) mod outcome;
 pub(crate) mod panic;
 pub(crate) mod park;
 mod scope;

@@ -27,12 +27,12 @@ use crate::cancel::Cancelled;
 use crate::cancel::caller::Caller;
 use crate::cancel::levels::{self, Level};
 use crate::cancel::limit::Limit;
+use crate::coroutine::body::{Body, Epilogue};
 use crate::coroutine::handle::Coroutine;
 use crate::coroutine::join::JoinHandle;
 use crate::coroutine::slice::allow_suspension;
-use crate::coroutine::spawn::{Builder, launch};
-use crate::coroutine::task::{Body, Epilogue, MetaInit, TaskRef, forget_payload};
-use crate::runtime;
+use crate::coroutine::spawn::{Builder, failed_here, launch};
+use crate::coroutine::task::{MetaInit, TaskRef, forget_payload};
 use crate::scheduler;
 use crate::scheduler::lock::SpinLock;
 use crate::scheduler::signal::Signal;
@@ -77,6 +77,21 @@ struct Link {
     next: Cell<*const Link>,
     prev: Cell<*const Link>,
     _pinned: PhantomPinned,
+}
+
+impl Link {
+    fn of_running() -> Link {
+        let Some(task) = Worker::current().and_then(Worker::running) else {
+            unreachable!("a coroutine runs on a worker");
+        };
+        Link {
+            task,
+            told: Cell::new(false),
+            next: Cell::new(ptr::null()),
+            prev: Cell::new(ptr::null()),
+            _pinned: PhantomPinned,
+        }
+    }
 }
 
 /// The right to wait for a coroutine of a scope, and to have its result.
@@ -165,6 +180,39 @@ where
 }
 
 impl ScopeData {
+    /// One more child.
+    fn count_up(&self) {
+        self.state.lock().running += 1;
+    }
+
+    /// One child less. Nothing of it is left.
+    fn count_down(&self) {
+        let mut state = self.state.lock();
+        state.running -= 1;
+        if state.running == 0 && !state.waiter.is_null() {
+            let waiter = std::mem::replace(&mut state.waiter, ptr::null());
+            // SAFETY: the scope's end waits for this, and takes the lock before its signal goes.
+            unsafe { Signal::notify(waiter) };
+        }
+    }
+
+    /// Puts a child that begins into the list. Cancels it if the scope was cancelled before.
+    fn enter(&self, link: &Link) {
+        let cancelled = {
+            let mut state = self.state.lock();
+            link.told.set(state.cancelled);
+            state.link(link);
+            state.cancelled
+        };
+        if cancelled {
+            link.task.cancel();
+        }
+    }
+
+    fn leave(&self, link: &Link) {
+        self.state.lock().unlink(link);
+    }
+
     /// Waits until no child runs any more. If the caller was cancelled meanwhile, and so the children too, returns the limit of its wait.
     fn wait(&self) -> Option<Limit> {
         let mut cut_short = None;
@@ -290,28 +338,13 @@ fn run_linked<T>(data: &ScopeData, f: impl FnOnce() -> T) -> T {
     struct Linked<'a>(&'a ScopeData, &'a Link);
     impl Drop for Linked<'_> {
         fn drop(&mut self) {
-            self.0.state.lock().unlink(self.1);
+            self.0.leave(self.1);
         }
     }
-    let Some(task) = Worker::current().and_then(Worker::running) else {
-        unreachable!("a coroutine runs on a worker");
-    };
-    let link = Link {
-        task,
-        told: Cell::new(false),
-        next: Cell::new(ptr::null()),
-        prev: Cell::new(ptr::null()),
-        _pinned: PhantomPinned,
-    };
-    let cancelled = {
-        let mut state = data.state.lock();
-        link.told.set(state.cancelled);
-        state.link(&link);
-        state.cancelled
-    };
+    let link = Link::of_running();
+    data.enter(&link);
     let _linked = Linked(data, &link);
-    if cancelled {
-        task.cancel();
+    if link.told.get() {
         Limit::check();
     }
     f()
@@ -324,14 +357,8 @@ impl Epilogue for Child {
     }
 
     fn finish(self) {
-        // SAFETY: as above, and the lock was given up after that.
-        let mut state = unsafe { &*self.0 }.state.lock();
-        state.running -= 1;
-        if state.running == 0 && !state.waiter.is_null() {
-            let waiter = std::mem::replace(&mut state.waiter, ptr::null());
-            // SAFETY: the scope's end waits for this, and takes the lock before its signal goes.
-            unsafe { Signal::notify(waiter) };
-        }
+        // SAFETY: as above, and the scope's end takes the lock that this has had.
+        unsafe { &*self.0 }.count_down();
     }
 }
 
@@ -347,7 +374,7 @@ impl<'scope> Scope<'scope, '_> {
         T: Send + 'scope,
     {
         self.launch(f, MetaInit::Site(Location::caller()))
-            .unwrap_or_else(|error| panic!("failed to spawn a coroutine: {error}"))
+            .unwrap_or_else(|error| failed_here("a coroutine", &error))
     }
 
     fn launch<F, T>(&'scope self, f: F, meta: MetaInit) -> io::Result<ScopedJoinHandle<'scope, T>>
@@ -356,14 +383,10 @@ impl<'scope> Scope<'scope, '_> {
         T: Send + 'scope,
     {
         let data = &self.data;
-        let scheduler = match Worker::current() {
-            Some(worker) => &*worker.shared().scheduler,
-            None => &*runtime::try_global()?.scheduler,
-        };
-        data.state.lock().running += 1;
+        data.count_up();
         // A refused body is counted down by its epilogue like one that has ended.
         let handle = launch(
-            scheduler,
+            None,
             Scoped {
                 f,
                 child: Child(data),

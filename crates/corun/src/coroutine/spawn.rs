@@ -3,9 +3,10 @@
 use std::io;
 use std::panic::Location;
 
+use crate::coroutine::body::{Blank, Body, Plain};
 use crate::coroutine::inherited;
 use crate::coroutine::join::JoinHandle;
-use crate::coroutine::task::{Body, Meta, MetaInit, Plain, TaskRef};
+use crate::coroutine::task::{Meta, MetaInit, TaskRef, Vtable};
 use crate::runtime::{self, Handle, config};
 use crate::scheduler::worker::Worker;
 use crate::scheduler::{self, Scheduler, draw_ids};
@@ -31,11 +32,7 @@ where
     T: Send + 'static,
 {
     let site = MetaInit::Site(Location::caller());
-    let spawned = match Worker::current() {
-        Some(worker) => launch(&worker.shared().scheduler, Plain(f), site),
-        None => launch(&runtime::global().scheduler, Plain(f), site),
-    };
-    spawned.unwrap_or_else(|error| panic!("failed to spawn a coroutine: {error}"))
+    launch(None, Plain(f), site).unwrap_or_else(|error| failed_here("a coroutine", &error))
 }
 
 /// Spawns a coroutine on this very worker, where it may use what is not `Send`.
@@ -66,8 +63,7 @@ where
     T: 'static,
 {
     let site = MetaInit::Site(Location::caller());
-    launch_local(Plain(f), site)
-        .unwrap_or_else(|error| panic!("failed to spawn a coroutine: {error}"))
+    launch_local(Plain(f), site).unwrap_or_else(|error| failed("a coroutine", &error))
 }
 
 /// Sets the name and the stack size of a coroutine before it is spawned, as [`std::thread::Builder`] does for threads.
@@ -115,10 +111,7 @@ impl Builder {
         T: Send + 'static,
     {
         let meta = self.meta(Location::caller())?;
-        match Worker::current() {
-            Some(worker) => launch(&worker.shared().scheduler, Plain(f), meta),
-            None => launch(&runtime::try_global()?.scheduler, Plain(f), meta),
-        }
+        launch(None, Plain(f), meta)
     }
 
     /// Spawns on the runtime of `handle`.
@@ -131,7 +124,8 @@ impl Builder {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        launch(&handle.scheduler, Plain(f), self.meta(Location::caller())?)
+        let meta = self.meta(Location::caller())?;
+        launch(Some(&handle.scheduler), Plain(f), meta)
     }
 
     /// Spawns as [`spawn_local`] does.
@@ -163,33 +157,68 @@ impl Builder {
     }
 }
 
-/// Makes a coroutine and hands it to the workers of `scheduler`.
+/// Makes a coroutine and hands it to the workers of `scheduler`, or without one to those of the current runtime.
 ///
 /// Whether the body may go to another thread and how long its borrows hold is for the caller to see to.
 #[inline]
 pub(crate) fn launch<B: Body>(
-    scheduler: &Scheduler,
+    scheduler: Option<&Scheduler>,
     body: B,
     meta: MetaInit,
 ) -> io::Result<JoinHandle<B::Output>> {
-    let id = Worker::current().map_or_else(|| draw_ids(1), Worker::next_id);
-    let (task, join) = TaskRef::new(body, id, inherited::carry(meta));
+    let (task, join) = TaskRef::with(body, |vtable| blank(vtable, meta));
     let handle = JoinHandle::new(join);
-    match scheduler.submit(task) {
-        Ok(()) => Ok(handle),
-        Err(task) => {
-            // SAFETY: the task is unstarted and in no list.
-            unsafe { task.fail(Box::new("the runtime is shutting down")) };
-            Err(io::Error::other(
-                "the runtime is shutting down and takes no more coroutines",
-            ))
-        }
-    }
+    submit(scheduler, task)?;
+    Ok(handle)
 }
 
 pub(crate) fn launch_local<B: Body>(body: B, meta: MetaInit) -> io::Result<JoinHandle<B::Output>> {
     let worker = scheduler::worker_to_stay_with("spawn_local")?;
-    let (task, join) = TaskRef::new(body, worker.next_id(), inherited::carry(meta));
+    let (task, join) = TaskRef::with(body, |vtable| blank(vtable, meta));
     worker.submit_local(task);
     Ok(JoinHandle::new(join))
+}
+
+// What follows is compiled once, and not for each closure.
+
+/// The block of a coroutine that is spawned here.
+fn blank(vtable: &'static Vtable, meta: MetaInit) -> Blank {
+    let id = Worker::current().map_or_else(|| draw_ids(1), Worker::next_id);
+    Blank::new(vtable, id, inherited::carry(meta))
+}
+
+fn submit(scheduler: Option<&Scheduler>, task: TaskRef) -> io::Result<()> {
+    let refuse = |error, task: TaskRef| {
+        // SAFETY: the task is unstarted and in no list.
+        unsafe { task.fail(Box::new("there is no runtime to run it")) };
+        Err(error)
+    };
+    let scheduler = match scheduler {
+        Some(scheduler) => scheduler,
+        None => match runtime::here() {
+            Ok(scheduler) => scheduler,
+            Err(error) => return refuse(error, task),
+        },
+    };
+    scheduler.submit(task).or_else(|task| {
+        let error = "the runtime is shutting down and takes no more coroutines";
+        refuse(io::Error::other(error), task)
+    })
+}
+
+/// The panic of those that have no error to return.
+#[cold]
+#[track_caller]
+pub(crate) fn failed(what: &str, error: &io::Error) -> ! {
+    panic!("failed to spawn {what}: {error}")
+}
+
+/// The same where the default runtime may be what is missing.
+#[cold]
+#[track_caller]
+pub(crate) fn failed_here(what: &str, error: &io::Error) -> ! {
+    match runtime::is_here() {
+        true => failed(what, error),
+        false => panic!("failed to start the default runtime: {error}"),
+    }
 }

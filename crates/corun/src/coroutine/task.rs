@@ -3,12 +3,8 @@
 //! # Invariants
 //! - A block is counted: one reference belongs to the scheduler from spawn until the coroutine has finished, one to the
 //!   [`JoinHandle`](crate::JoinHandle), one to each [`Coroutine`](crate::Coroutine) handle. The last one frees it.
-//! - `stage` holds the closure until the coroutine first runs, nothing while it runs, and the result once it has ended.
-//!   The result is taken or dropped by the join handle, or, if that is gone, by the ending coroutine: never by a mere
-//!   `Coroutine` handle, which may live anywhere and for long. `joiner` decides which: the handle leaves
-//!   [`DETACHED`] there when it is dropped, the coroutine [`COMPLETED`], [`FAILED`] or [`LEFT`] when it ends; who comes second sees the other.
+//! - The stage holds the closure until the coroutine first runs (`body.rs`), nothing while it runs, and the result once it has ended (`outcome.rs`).
 //! - An async task has the same header and the same end; what else there is in its block, `future/task.rs` says.
-//! - A joiner that may give up is marked as such: see `joiner.rs`.
 //! - `next` and `prev` link the block into the list of unstarted coroutines that `place` names, under that
 //!   list's lock. Once started they are reused: `next` points to the [`Control`] block on the stack, `prev` to the worker's [`Seat`].
 //!
@@ -16,44 +12,23 @@
 //! share of the page tables fit 4,700 bytes each. That is why a name and a stack size live in a [`Meta`] of their own.
 
 use std::any::Any;
-use std::cell::{Cell, UnsafeCell};
-use std::marker::PhantomData;
-use std::mem::{self, ManuallyDrop, offset_of};
+use std::cell::Cell;
+use std::mem;
 use std::num::NonZeroU64;
 use std::panic::{self, AssertUnwindSafe, Location};
 use std::process;
 use std::ptr::{self, NonNull};
 
-use crate::cancel::Cancelled;
-use crate::cancel::levels::{self, Innermost};
-use crate::coroutine::awaiting::{Left, is_awaited};
-use crate::coroutine::inherited::{self, Bindings};
-use crate::coroutine::joiner::LimitedJoiner;
+use crate::cancel::levels::Innermost;
+use crate::coroutine::inherited::Bindings;
 use crate::coroutine::local_map::LocalMap;
 use crate::coroutine::park::Parker;
 use crate::future::Place;
-use crate::inspect::points;
 use crate::primitive::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence};
-use crate::scheduler::blocks;
+use crate::scheduler::blocks::Kind;
 use crate::scheduler::migrant::Migrant;
 use crate::scheduler::signal::Signal;
 use crate::scheduler::stacks::Pooled;
-use crate::scheduler::worker::Worker;
-
-/// What `join` returns for a coroutine that panicked: the payload.
-pub(crate) type Outcome<T> = Result<T, Box<dyn Any + Send>>;
-
-/// `joiner` of a coroutine that returned, and of one that panicked. Never valid addresses of a `Signal`.
-pub(super) const COMPLETED: *mut Signal = ptr::without_provenance_mut(1);
-pub(super) const FAILED: *mut Signal = ptr::without_provenance_mut(2);
-/// `joiner` of a coroutine that was cancelled.
-const LEFT: *mut Signal = ptr::without_provenance_mut(16);
-/// `joiner` of a coroutine whose join handle was dropped.
-pub(super) const DETACHED: *mut Signal = ptr::without_provenance_mut(8);
-/// Added to either once the join handle has read the result.
-pub(super) const TAKEN: usize = 4;
-/// Added to the address of a waker: see `awaiting.rs`.
-pub(super) const AWAITED: usize = 2;
 
 /// What one reference counts in [`Header::references`]. The bits below are the state of an async task (`future/state.rs`), and 0 for coroutines.
 pub(crate) const REFERENCE: u32 = 32;
@@ -69,7 +44,7 @@ const _: () = assert!(align_of::<Meta>() > MIGRANT && align_of::<Location<'stati
 /// Added to the id of a coroutine that its handle has cancelled.
 const CANCELLED: u64 = 1 << 63;
 /// Added as well once its worker knows.
-const COUNTED: u64 = 1 << 62;
+pub(super) const COUNTED: u64 = 1 << 62;
 
 /// Values of `place`; from [`PLACE_QUEUED`] on it is the number of the list that holds the unstarted coroutine.
 pub(crate) const PLACE_TRANSIT: u32 = 0;
@@ -94,7 +69,7 @@ pub(crate) struct Header {
     pub(super) joiner: AtomicPtr<Signal>,
     pub(crate) parker: Parker,
     /// The number, and [`CANCELLED`] and [`COUNTED`].
-    id: AtomicU64,
+    pub(super) id: AtomicU64,
 }
 
 /// What few coroutines need, and so costs the others nothing.
@@ -118,9 +93,10 @@ pub(crate) struct Vtable {
     pub(crate) poll: unsafe fn(TaskRef),
     /// Ends an unstarted coroutine with `payload` as the reason, as if it had panicked at once.
     pub(crate) fail: unsafe fn(TaskRef, Box<dyn Any + Send>),
-    pub(crate) dealloc: unsafe fn(NonNull<Header>),
+    pub(crate) dealloc: unsafe fn(TaskRef),
     /// Where in the block the stage begins; it depends on the alignment of closure and result.
     pub(crate) stage_offset: usize,
+    pub(crate) block: Kind,
 }
 
 impl Header {
@@ -161,78 +137,7 @@ pub(crate) struct TaskRef(pub(crate) NonNull<Header>);
 // SAFETY: the header is made of atomics and immutable fields; the stage is only touched under the rules above.
 unsafe impl Send for TaskRef {}
 
-union Stage<F, T> {
-    fresh: ManuallyDrop<F>,
-    done: ManuallyDrop<Stored<T>>,
-}
-
-/// An outcome as it is stored: the payload of a panic behind one word, so that a block without a result stays small.
-pub(crate) type Stored<T> = Result<T, Box<Box<dyn Any + Send>>>;
-
-#[repr(C)]
-struct Task<F, T> {
-    header: Header,
-    stage: UnsafeCell<Stage<F, T>>,
-}
-
-/// What a coroutine runs, and what has to happen when nothing of it is left (a scope counts its children so).
-pub(crate) trait Body {
-    type Output;
-    type Epilogue: Epilogue;
-    fn split(self) -> (impl FnOnce() -> Self::Output, Self::Epilogue);
-}
-
-pub(crate) trait Epilogue {
-    /// The coroutine has panicked, and no handle is left that could tell anyone. Runs in the coroutine, before `finish`.
-    fn failed_unseen(&self, payload: Box<dyn Any + Send>);
-    /// Nothing of the coroutine is left.
-    fn finish(self);
-}
-
-impl Epilogue for () {
-    fn failed_unseen(&self, payload: Box<dyn Any + Send>) {
-        abort_on_panic(|| drop(payload));
-    }
-
-    #[inline(always)]
-    fn finish(self) {}
-}
-
-/// The body of an ordinary coroutine.
-pub(crate) struct Plain<F>(pub(crate) F);
-
-impl<F: FnOnce() -> T, T> Body for Plain<F> {
-    type Output = T;
-    type Epilogue = ();
-    #[inline(always)]
-    fn split(self) -> (impl FnOnce() -> T, ()) {
-        (self.0, ())
-    }
-}
-
-/// The result side of a coroutine: what a join handle owns.
-pub(crate) struct JoinRef<T> {
-    pub(crate) task: TaskRef,
-    marker: PhantomData<T>,
-}
-
 impl TaskRef {
-    /// Makes a coroutine with two references: the scheduler's and the join handle's.
-    #[inline]
-    pub(crate) fn new<B: Body>(body: B, id: u64, meta: MetaInit) -> (TaskRef, JoinRef<B::Output>) {
-        let task = Task::<B, B::Output> {
-            header: Header::new(2 * REFERENCE, &Table::<B>::VTABLE, meta, id),
-            stage: UnsafeCell::new(Stage {
-                fresh: ManuallyDrop::new(body),
-            }),
-        };
-        let block = blocks::allocate::<Task<B, B::Output>>();
-        // SAFETY: the block was made for such a value.
-        unsafe { block.write(task) };
-        let task = TaskRef(block.cast());
-        (task, JoinRef::new(task))
-    }
-
     #[inline(always)]
     pub(crate) fn header(&self) -> &Header {
         // SAFETY: a `TaskRef` points to a live block: whoever holds one holds or borrows a reference.
@@ -284,7 +189,7 @@ impl TaskRef {
     #[inline(always)]
     pub(crate) unsafe fn free(self) {
         // SAFETY: as the caller promises.
-        unsafe { (self.header().vtable.dealloc)(self.0) }
+        unsafe { (self.header().vtable.dealloc)(self) }
     }
 
     /// Is it polled: an async task, or a migratable coroutine?
@@ -329,22 +234,6 @@ impl TaskRef {
                 .store(ptr::null_mut(), Ordering::Relaxed);
         }
         going_on
-    }
-
-    #[inline]
-    pub(crate) fn ended(self) -> Option<End> {
-        // Acquire pairs with the swap in `complete`: the result is written before.
-        let joiner = self.header().joiner.load(Ordering::Acquire);
-        let joiner = joiner.map_addr(|address| address & !TAKEN);
-        if joiner == COMPLETED {
-            Some(End::Returned)
-        } else if joiner == FAILED {
-            Some(End::Panicked)
-        } else if joiner == LEFT {
-            Some(End::Cancelled)
-        } else {
-            None
-        }
     }
 
     pub(crate) fn id(self) -> NonZeroU64 {
@@ -406,33 +295,6 @@ impl TaskRef {
     }
 }
 
-/// How a coroutine or task has ended.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum End {
-    Returned,
-    Panicked,
-    Cancelled,
-}
-
-impl End {
-    pub(crate) fn of<T>(outcome: &Outcome<T>) -> End {
-        match outcome {
-            Ok(_) => End::Returned,
-            Err(payload) if payload.is::<Cancelled>() => End::Cancelled,
-            Err(_) => End::Panicked,
-        }
-    }
-
-    /// What is left in the place of the joiner.
-    fn mark(self) -> *mut Signal {
-        match self {
-            End::Returned => COMPLETED,
-            End::Panicked => FAILED,
-            End::Cancelled => LEFT,
-        }
-    }
-}
-
 impl Meta {
     pub(crate) fn new(site: &'static Location<'static>) -> Meta {
         Meta {
@@ -474,181 +336,6 @@ impl MetaInit {
     }
 }
 
-impl<T> JoinRef<T> {
-    pub(crate) fn new(task: TaskRef) -> JoinRef<T> {
-        JoinRef {
-            task,
-            marker: PhantomData,
-        }
-    }
-
-    /// Takes the result, if the coroutine has ended and the result was not taken before.
-    pub(crate) fn take(&mut self) -> Option<Outcome<T>> {
-        let header = self.task.header();
-        let ended = header.joiner.load(Ordering::Acquire);
-        if ended != COMPLETED && ended != FAILED && ended != LEFT {
-            return None;
-        }
-        // Only this handle looks at the mark.
-        header
-            .joiner
-            .store(ended.map_addr(|a| a | TAKEN), Ordering::Relaxed);
-        // SAFETY: the coroutine has ended, so the stage holds the result, whose type the handle was made with; it was
-        // not taken before.
-        unsafe {
-            let offset = header.vtable.stage_offset;
-            Some(
-                self.task
-                    .0
-                    .byte_add(offset)
-                    .cast::<Stored<T>>()
-                    .read()
-                    .map_err(|payload| *payload),
-            )
-        }
-    }
-
-    /// Leaves the coroutine to itself. If it has ended, its unread result is returned.
-    pub(crate) fn detach(&mut self) -> Option<Outcome<T>> {
-        let joiner = &self.task.header().joiner;
-        let seen = joiner.load(Ordering::Relaxed);
-        if is_awaited(seen) && self.withdraw_for_good(seen) {
-            return None;
-        }
-        if !seen.is_null() {
-            return self.take();
-        }
-        // Acquire and release: whoever comes second drops what the other has left.
-        match joiner.compare_exchange(
-            ptr::null_mut(),
-            DETACHED,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        ) {
-            Ok(_) => None,
-            Err(_) => self.take(),
-        }
-    }
-}
-
-/// Publishes that the result stands, and wakes the joiner. Returns whether there is nobody left to read the result.
-#[inline(always)]
-pub(crate) fn complete(task: TaskRef, end: End) -> bool {
-    points::ended(task, end);
-    let header = task.header();
-    let ended = end.mark();
-    // The last reference: the handle is gone, and nobody but a destructor of the result can make a new one.
-    if header.references.load(Ordering::Acquire) < 2 * REFERENCE {
-        header.joiner.store(ended, Ordering::Relaxed);
-        return true;
-    }
-    let mut joiner = header.joiner.load(Ordering::Acquire);
-    if joiner.is_null() || LimitedJoiner::is_marked(joiner) || is_awaited(joiner) {
-        // Release: the result comes first (pairs with `take` and `ended`). Acquire: the joiner's signal is complete.
-        joiner = header.joiner.swap(ended, Ordering::AcqRel);
-    } else {
-        // A joiner waits until this is done, and a handle that was dropped does nothing more: nobody else changes the field, so that
-        // an exchange can be spared.
-        header.joiner.store(ended, Ordering::Release);
-    }
-    if joiner == DETACHED {
-        return true;
-    }
-    if LimitedJoiner::is_marked(joiner) {
-        LimitedJoiner::tell(joiner);
-    } else if is_awaited(joiner) {
-        // SAFETY: it was taken from the block by the exchange above.
-        unsafe { Left::tell(joiner) };
-    } else if !joiner.is_null() {
-        // SAFETY: a joiner waits for exactly this call, so its signal is alive; nobody else notifies it.
-        unsafe { Signal::notify_joiner(joiner) };
-    }
-    false
-}
-
-struct Table<B>(PhantomData<B>);
-
-impl<B: Body> Table<B> {
-    const VTABLE: Vtable = Vtable {
-        run: Self::run,
-        poll: |_| unreachable!("a coroutine is run, on its stack"),
-        fail: Self::fail,
-        dealloc: Self::dealloc,
-        stage_offset: offset_of!(Task<B, B::Output>, stage),
-    };
-
-    fn stage(task: NonNull<Header>) -> *mut Stage<B, B::Output> {
-        // SAFETY: the vtable is only ever reached from a header that starts a `Task<B, B::Output>`.
-        unsafe { task.cast::<Task<B, B::Output>>().as_ref() }
-            .stage
-            .get()
-    }
-
-    unsafe fn run(task: TaskRef, control: &Control) {
-        let stage = Self::stage(task.0);
-        // SAFETY: the coroutine is unstarted, so the stage holds its body, which is read once.
-        let body = unsafe { ManuallyDrop::take(&mut (*stage).fresh) };
-        let (closure, epilogue) = body.split();
-        let outcome = panic::catch_unwind(AssertUnwindSafe(closure)).map_err(|payload| {
-            if levels::is_for_end(&*payload, task) {
-                Box::new(Cancelled::default())
-            } else {
-                payload
-            }
-        });
-        // What is left are destructors, which may wait, and must not unwind.
-        levels::shield_for_good(&control.innermost);
-        // Before the result is visible, as std drops thread locals before a join returns.
-        control.locals.clear();
-        inherited::forget(task);
-        // SAFETY: the same contract; the body is used up.
-        unsafe { Self::end(task, outcome, epilogue) }
-    }
-
-    unsafe fn fail(task: TaskRef, payload: Box<dyn Any + Send>) {
-        let stage = Self::stage(task.0);
-        // SAFETY: the coroutine is unstarted, so the stage holds its body, which is read once.
-        let body = unsafe { ManuallyDrop::take(&mut (*stage).fresh) };
-        let (closure, epilogue) = body.split();
-        abort_on_panic(|| drop(closure));
-        inherited::forget(task);
-        // SAFETY: the same contract; the body is used up.
-        unsafe { Self::end(task, Err(payload), epilogue) }
-    }
-
-    /// # Safety
-    /// The body must have been taken out of the stage, and the scheduler's reference be given up by this call.
-    unsafe fn end(task: TaskRef, outcome: Outcome<B::Output>, epilogue: B::Epilogue) {
-        if task.header().id.load(Ordering::Relaxed) & COUNTED != 0 {
-            Worker::uncount_cancellation();
-        }
-        let stage = Self::stage(task.0);
-        let end = End::of(&outcome);
-        // SAFETY: the stage is empty, and nobody reads it before `complete`.
-        unsafe { (*stage).done = ManuallyDrop::new(outcome.map_err(Box::new)) };
-        let unseen = complete(task, end);
-        if unseen {
-            // SAFETY: the handle is gone and has left the result to this coroutine.
-            match unsafe { ManuallyDrop::take(&mut (*stage).done) } {
-                Ok(value) => abort_on_panic(|| drop(value)),
-                Err(payload) => epilogue.failed_unseen(*payload),
-            }
-        }
-        Worker::leave_seat(task);
-        task.release();
-        epilogue.finish();
-    }
-
-    unsafe fn dealloc(task: NonNull<Header>) {
-        // SAFETY: the caller holds the last reference and has dropped the result.
-        unsafe {
-            free_meta(TaskRef(task));
-            // Nothing else in the block has a destructor to run: the stage is empty.
-            blocks::free(task.cast::<Task<B, B::Output>>());
-        }
-    }
-}
-
 /// Frees what the block's meta field owns.
 ///
 /// # Safety
@@ -660,15 +347,6 @@ pub(crate) unsafe fn free_meta(task: TaskRef) {
         // SAFETY: a boxed `Meta`, which is not used again.
         drop(unsafe { Box::from_raw(meta.map_addr(|a| a & !MARKS).cast::<Meta>()) });
     }
-}
-
-/// A block that stands for a plain thread, so that `current` and `park` work there too. It never runs.
-pub(crate) fn for_thread(id: u64, meta: MetaInit) -> TaskRef {
-    let (task, mut join) = TaskRef::new(Plain(|| ()), id, meta);
-    task.header().place.store(PLACE_THREAD, Ordering::Relaxed);
-    join.detach();
-    task.release();
-    task
 }
 
 /// Handles that are forgotten are counted for ever. As std does for `Arc`, this ends the process: after a panic one could go on and

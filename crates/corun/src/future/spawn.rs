@@ -5,9 +5,10 @@ use std::io;
 use std::panic::Location;
 
 use super::state::LOCAL;
-use super::task;
+use super::task::{self, Blank};
 use crate::coroutine::inherited;
-use crate::coroutine::task::MetaInit;
+use crate::coroutine::spawn::{failed, failed_here};
+use crate::coroutine::task::{MetaInit, TaskRef, Vtable};
 use crate::coroutine::{Builder, JoinHandle};
 use crate::runtime::{self, Handle, Runtime};
 use crate::scheduler::worker::Worker;
@@ -45,11 +46,7 @@ where
     F::Output: Send + 'static,
 {
     let site = MetaInit::Site(Location::caller());
-    let spawned = match Worker::current() {
-        Some(worker) => launch(&worker.shared().scheduler, future, site),
-        None => launch(&runtime::global().scheduler, future, site),
-    };
-    spawned.unwrap_or_else(|error| panic!("failed to spawn an async task: {error}"))
+    launch(None, future, site).unwrap_or_else(|error| failed_here("an async task", &error))
 }
 
 /// Spawns a future on this very worker, where it may use what is not `Send`.
@@ -78,7 +75,7 @@ where
     F::Output: 'static,
 {
     launch_local(future, MetaInit::Site(Location::caller()))
-        .unwrap_or_else(|error| panic!("failed to spawn an async task: {error}"))
+        .unwrap_or_else(|error| failed("an async task", &error))
 }
 
 impl Builder {
@@ -93,10 +90,7 @@ impl Builder {
         F::Output: Send + 'static,
     {
         let meta = self.meta(Location::caller())?;
-        match Worker::current() {
-            Some(worker) => launch(&worker.shared().scheduler, future, meta),
-            None => launch(&runtime::try_global()?.scheduler, future, meta),
-        }
+        launch(None, future, meta)
     }
 
     /// Spawns as [`spawn_async_local`] does.
@@ -124,8 +118,9 @@ impl Handle {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        launch(&self.scheduler, future, MetaInit::Site(Location::caller()))
-            .unwrap_or_else(|error| panic!("failed to spawn an async task: {error}"))
+        let site = MetaInit::Site(Location::caller());
+        launch(Some(&self.scheduler), future, site)
+            .unwrap_or_else(|error| failed("an async task", &error))
     }
 }
 
@@ -144,33 +139,17 @@ impl Runtime {
     }
 }
 
-/// Makes an async task and hands it to the workers of `scheduler`.
+/// Makes an async task and hands it to the workers of `scheduler`, or without one to those of the current runtime.
 #[inline]
 fn launch<F: Future>(
-    scheduler: &Scheduler,
+    scheduler: Option<&Scheduler>,
     future: F,
     meta: MetaInit,
 ) -> io::Result<JoinHandle<F::Output>> {
-    let worker = Worker::current();
-    let id = worker.map_or_else(|| draw_ids(1), Worker::next_id);
-    let Some(home) = scheduler.home_for_guest(worker) else {
-        return Err(refused());
-    };
-    let (task, join) = task::new(future, id, inherited::carry(meta), home, 0);
+    let (task, join) = task::with(future, |vtable| blank(scheduler, vtable, meta))?;
     let handle = JoinHandle::new(join);
-    match scheduler.submit_guest(task) {
-        Ok(()) => Ok(handle),
-        Err(task) => {
-            // SAFETY: the task is in no line.
-            unsafe { task.fail(Box::new("the runtime is shutting down")) };
-            Err(refused())
-        }
-    }
-}
-
-#[cold]
-fn refused() -> io::Error {
-    io::Error::other("the runtime is shutting down and takes no more tasks")
+    submit(scheduler, task)?;
+    Ok(handle)
 }
 
 pub(crate) fn launch_local<F: Future>(
@@ -178,8 +157,54 @@ pub(crate) fn launch_local<F: Future>(
     meta: MetaInit,
 ) -> io::Result<JoinHandle<F::Output>> {
     let worker = scheduler::worker_to_stay_with("spawn_async_local")?;
-    let meta = inherited::carry(meta);
-    let (task, join) = task::new(future, worker.next_id(), meta, worker.shared(), LOCAL);
+    let (task, join) = task::with(future, |vtable| {
+        let (id, meta) = (worker.next_id(), inherited::carry(meta));
+        Ok(Blank::new(vtable, id, meta, worker.shared(), LOCAL))
+    })?;
     worker.submit_local_guest(task);
     Ok(JoinHandle::new(join))
+}
+
+// What follows is compiled once, and not for each future.
+
+/// The block of a task that is spawned here.
+pub(crate) fn blank(
+    scheduler: Option<&Scheduler>,
+    vtable: &'static Vtable,
+    meta: MetaInit,
+) -> io::Result<Blank> {
+    let worker = Worker::current();
+    let id = worker.map_or_else(|| draw_ids(1), Worker::next_id);
+    let meta = inherited::carry(meta);
+    let blank = |scheduler: &Scheduler| {
+        let home = scheduler.home_for_guest(worker).ok_or_else(refused)?;
+        Ok(Blank::new(vtable, id, meta, home, 0))
+    };
+    with_scheduler(scheduler, blank)
+}
+
+fn submit(scheduler: Option<&Scheduler>, task: TaskRef) -> io::Result<()> {
+    with_scheduler(scheduler, |scheduler| {
+        scheduler.submit_guest(task).map_err(|task| {
+            // SAFETY: the task is in no line.
+            unsafe { task.fail(Box::new("the runtime is shutting down")) };
+            refused()
+        })
+    })
+}
+
+#[inline(always)]
+fn with_scheduler<R>(
+    scheduler: Option<&Scheduler>,
+    f: impl FnOnce(&Scheduler) -> io::Result<R>,
+) -> io::Result<R> {
+    match scheduler {
+        Some(scheduler) => f(scheduler),
+        None => f(runtime::here()?),
+    }
+}
+
+#[cold]
+fn refused() -> io::Error {
+    io::Error::other("the runtime is shutting down and takes no more tasks")
 }

@@ -17,25 +17,27 @@
 use std::any::Any;
 use std::cell::UnsafeCell;
 use std::future::Future;
+use std::io;
 use std::marker::PhantomData;
 use std::mem::{ManuallyDrop, offset_of};
 use std::panic::{self, AssertUnwindSafe};
 use std::pin::Pin;
-use std::ptr::{self, NonNull};
+use std::ptr;
 use std::task::{Context, Poll};
 
 use super::state::{AfterPoll, SCHEDULED, borrowed_waker};
 use crate::coroutine::inherited;
 use crate::coroutine::local_map::LocalMap;
+use crate::coroutine::outcome::{End, JoinRef, Outcome, Stored, complete};
 use crate::coroutine::task::{
-    End, Header, JoinRef, MetaInit, Outcome, REFERENCE, Stored, TaskRef, Vtable, abort_on_panic,
-    complete, forget_payload, free_meta,
+    Header, MetaInit, REFERENCE, TaskRef, Vtable, abort_on_panic, forget_payload, free_meta,
 };
 use crate::inspect::points;
 use crate::primitive::atomic::{AtomicPtr, Ordering};
+use crate::scheduler::blocks::{self, Kind};
 use crate::scheduler::shared::Shared;
 use crate::scheduler::worker::Worker;
-use crate::scheduler::{blocks, guests, roll};
+use crate::scheduler::{guests, roll};
 
 /// What an async task has besides the header.
 pub(crate) struct Guest {
@@ -80,40 +82,49 @@ impl<F: Future> Polled for F {
     }
 }
 
-/// Makes an async task with two references: the scheduler's, with which it is to be put in line, and the join handle's.
+/// Makes an async task with two references, the scheduler's, with which it is to be put in line, and the join handle's: in a block that the caller makes,
+/// for this table.
 ///
-/// Whether the future may go to another thread is for the caller to see to, and that `home` is right.
-pub(crate) fn new<F: Polled>(
+/// Whether the future may go to another thread is for the caller to see to.
+#[inline]
+pub(crate) fn with<F: Polled>(
     future: F,
-    id: u64,
-    meta: MetaInit,
-    home: &Shared,
-    flags: u32,
-) -> (TaskRef, JoinRef<F::Output>) {
-    let block = blocks::allocate::<Block<F>>();
-    let task = Block::<F> {
-        front: Front {
-            header: Header::new(
-                (2 * REFERENCE) | SCHEDULED | flags,
-                &Table::<F>::VTABLE,
-                meta.of_guest(),
-                id,
-            ),
+    blank: impl FnOnce(&'static Vtable) -> io::Result<Blank>,
+) -> io::Result<(TaskRef, JoinRef<F::Output>)> {
+    let Blank(task) = blank(&Table::<F>::VTABLE)?;
+    // SAFETY: the table says how large the block is; the stage is empty, and nobody else knows of it.
+    unsafe { (*Table::<F>::stage(task)).future = ManuallyDrop::new(future) };
+    Ok((task, JoinRef::new(task)))
+}
+
+/// The block of an async task that has no future yet.
+pub(crate) struct Blank(TaskRef);
+
+impl Blank {
+    /// `home` must be right: see [`Guest`].
+    #[inline(always)]
+    pub(crate) fn new(
+        vtable: &'static Vtable,
+        id: u64,
+        meta: MetaInit,
+        home: &Shared,
+        flags: u32,
+    ) -> Blank {
+        let block = blocks::allocate(&vtable.block);
+        let references = (2 * REFERENCE) | SCHEDULED | flags;
+        let front = Front {
+            header: Header::new(references, vtable, meta.of_guest(), id),
             guest: Guest {
                 home: AtomicPtr::new(ptr::from_ref(home).cast_mut()),
                 locals: LocalMap::new(),
                 reason: AtomicPtr::new(ptr::null_mut()),
                 roll: roll::Place::new(),
             },
-        },
-        stage: UnsafeCell::new(Stage {
-            future: ManuallyDrop::new(future),
-        }),
-    };
-    // SAFETY: the block was made for such a value.
-    unsafe { block.write(task) };
-    let task = TaskRef(block.cast());
-    (task, JoinRef::new(task))
+        };
+        // SAFETY: the block of every async task begins so.
+        unsafe { block.cast().write(front) };
+        Blank(TaskRef(block.cast()))
+    }
 }
 
 /// Cancels an async task: its future is dropped instead of its next poll, and `payload` is what its join handle gets. Returns false if it has
@@ -159,8 +170,9 @@ impl<F: Polled> Table<F> {
         run: |_, _| unreachable!("an async task is polled"),
         poll: Self::poll,
         fail: Self::fail,
-        dealloc: Self::dealloc,
+        dealloc: free_block,
         stage_offset: offset_of!(Block<F>, stage),
+        block: Kind::of::<Block<F>>(),
     };
 
     fn stage(task: TaskRef) -> *mut Stage<F, F::Output> {
@@ -170,11 +182,10 @@ impl<F: Polled> Table<F> {
 
     unsafe fn poll(task: TaskRef) {
         // SAFETY: as the caller promises.
-        if !unsafe { task.begin_poll() } {
+        if !unsafe { begin(task) } {
             // SAFETY: the caller runs the task.
             return unsafe { Self::cancel(task) };
         }
-        points::resumed(task);
         let stage = Self::stage(task);
         let polled = panic::catch_unwind(AssertUnwindSafe(|| {
             // SAFETY: whoever polls the task has a reference to it.
@@ -185,19 +196,9 @@ impl<F: Polled> Table<F> {
         }));
         let outcome = match polled {
             Ok(Poll::Pending) => {
-                points::suspended(task);
-                // A migratable coroutine stands in a list of its own from its beginning. In the roll it would be cancelled as a future is: dropped, with a
-                // stack that was not unwound.
-                if !task.is_migrant() {
-                    roll::enter(task);
-                }
-                // Others may run it and free it from here on.
-                Worker::leave_seat(task);
-                match task.end_poll() {
-                    AfterPoll::Waits => {}
-                    AfterPoll::Again => guests::ready_again(task),
+                if is_forsaken(task) {
                     // SAFETY: it still runs.
-                    AfterPoll::Forsaken => unsafe { Self::cancel(task) },
+                    unsafe { Self::cancel(task) }
                 }
                 return;
             }
@@ -217,10 +218,8 @@ impl<F: Polled> Table<F> {
                 }
                 (Ok(()), outcome) => outcome,
             };
-            Self::end(task, outcome);
+            Self::end(task, outcome, true);
         }
-        guests::ended(task);
-        task.end_last_poll();
     }
 
     /// # Safety
@@ -242,10 +241,8 @@ impl<F: Polled> Table<F> {
         unsafe {
             let outcome = Self::drop_future(task);
             let payload = outcome.err().unwrap_or_else(|| reason(task));
-            Self::end(task, Err(payload));
+            Self::end(task, Err(payload), true);
         }
-        guests::ended(task);
-        task.end_last_poll();
     }
 
     /// Ends a task that was refused.
@@ -256,46 +253,105 @@ impl<F: Polled> Table<F> {
             if let Err(payload) = Self::drop_future(task) {
                 forget_payload(payload);
             }
-            Self::end(task, Err(payload));
+            // It was never counted.
+            Self::end(task, Err(payload), false);
         }
-        task.end_last_poll();
     }
 
-    /// Publishes the result.
+    /// Publishes the result, and ends the poll after which there is none. `counted` tasks have begun by the books.
     ///
     /// # Safety
     /// The caller runs the task, and has dropped the future.
-    unsafe fn end(task: TaskRef, outcome: Outcome<F::Output>) {
-        // While the poll's reference keeps the block.
-        roll::leave(task);
-        // Before the result is visible, as with coroutines.
-        task.guest().locals.clear();
-        inherited::forget(task);
+    #[inline(always)]
+    unsafe fn end(task: TaskRef, outcome: Outcome<F::Output>, counted: bool) {
         let stage = Self::stage(task);
-        let ended = End::of(&outcome);
+        let outcome = outcome.map_err(Box::new);
+        let end = End::of(&outcome);
         // SAFETY: the stage is empty, and nobody reads it before `complete`.
-        unsafe { (*stage).done = ManuallyDrop::new(outcome.map_err(Box::new)) };
-        if complete(task, ended) {
+        unsafe { (*stage).done = ManuallyDrop::new(outcome) };
+        if !end_seen(task, end, counted) {
             // SAFETY: the handle is gone and has left the result to this task.
             abort_on_panic(|| unsafe { ManuallyDrop::drop(&mut (*stage).done) });
+            retire(task, counted);
         }
-        Worker::leave_seat(task);
     }
+}
 
-    unsafe fn dealloc(task: NonNull<Header>) {
-        let task = TaskRef(task);
-        if task.revive_to_drop() {
-            return;
+// What follows is the same for all tasks, and compiled once.
+
+/// Returns false if the task is to be dropped in place of a poll.
+///
+/// # Safety
+/// As for `TaskRef::poll`.
+#[inline]
+unsafe fn begin(task: TaskRef) -> bool {
+    // SAFETY: the same contract.
+    let goes_on = unsafe { task.begin_poll() };
+    if goes_on {
+        points::resumed(task);
+    }
+    goes_on
+}
+
+/// Puts a task where it belongs that is not ready. Returns true if nobody will ever wake it, and the caller still runs it.
+fn is_forsaken(task: TaskRef) -> bool {
+    points::suspended(task);
+    // A migratable coroutine stands in a list of its own from its beginning. In the roll it would be cancelled as a future is: dropped, with a
+    // stack that was not unwound.
+    if !task.is_migrant() {
+        roll::enter(task);
+    }
+    // Others may run it and free it from here on.
+    Worker::leave_seat(task);
+    match task.end_poll() {
+        AfterPoll::Waits => false,
+        AfterPoll::Again => {
+            guests::ready_again(task);
+            false
         }
-        // SAFETY: the caller holds the last reference, and the task has ended.
-        unsafe {
-            free_meta(task);
-            if !task.guest().reason.load(Ordering::Relaxed).is_null() {
-                forget_payload(reason(task));
-            }
-            // Nothing else in the block has a destructor to run: stage and locals are empty.
-            blocks::free(task.0.cast::<Block<F>>());
+        AfterPoll::Forsaken => true,
+    }
+}
+
+/// Ends a task whose result stands. Returns whether somebody is there to read that; if not, it is still the task's, which has to `retire`.
+fn end_seen(task: TaskRef, end: End, counted: bool) -> bool {
+    // While the poll's reference keeps the block.
+    roll::leave(task);
+    // Before the result is visible, as with coroutines.
+    task.guest().locals.clear();
+    inherited::forget(task);
+    if complete(task, end) {
+        return false;
+    }
+    retire(task, counted);
+    true
+}
+
+/// Ends the poll after which there is none.
+#[inline(always)]
+fn retire(task: TaskRef, counted: bool) {
+    Worker::leave_seat(task);
+    if counted {
+        guests::ended(task);
+    }
+    task.end_last_poll();
+}
+
+/// # Safety
+/// The caller holds the last reference.
+unsafe fn free_block(task: TaskRef) {
+    if task.revive_to_drop() {
+        return;
+    }
+    let kind = &task.header().vtable.block;
+    // SAFETY: as the caller promises, and the task has ended.
+    unsafe {
+        free_meta(task);
+        if !task.guest().reason.load(Ordering::Relaxed).is_null() {
+            forget_payload(reason(task));
         }
+        // Nothing else in the block has a destructor to run: stage and locals are empty.
+        blocks::free(task.0.cast(), kind);
     }
 }
 

@@ -4,9 +4,10 @@ use std::cell::Cell;
 use std::ptr::NonNull;
 use std::time::Instant;
 
+use crate::coroutine::outcome::End;
 #[cfg(feature = "events")]
 use crate::coroutine::task::Control;
-use crate::coroutine::task::{End, Header, TaskRef};
+use crate::coroutine::task::{Header, TaskRef};
 #[cfg(feature = "events")]
 use crate::coroutine::{Coroutine, State};
 

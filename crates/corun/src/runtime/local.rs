@@ -9,8 +9,9 @@ use std::panic::{self, Location};
 use std::time::Instant;
 
 use crate::coroutine::JoinHandle;
+use crate::coroutine::body::{Body, Plain};
 use crate::coroutine::spawn::launch_local;
-use crate::coroutine::task::{Body, MetaInit, Plain};
+use crate::coroutine::task::MetaInit;
 use crate::future::spawn;
 use crate::inspect::Dump;
 use crate::platform::host_wait::HostWait;

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::{fmt, ptr};
 
 use crate::coroutine::JoinHandle;
-use crate::coroutine::spawn::launch;
-use crate::coroutine::task::{MetaInit, Plain};
+use crate::coroutine::body::Plain;
+use crate::coroutine::spawn::{failed, launch};
+use crate::coroutine::task::MetaInit;
 use crate::scheduler;
 use crate::scheduler::lock_mutex;
 use crate::scheduler::watch::Reporting;
@@ -229,12 +230,9 @@ impl Handle {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        launch(
-            &self.scheduler,
-            Plain(f),
-            MetaInit::Site(Location::caller()),
-        )
-        .unwrap_or_else(|error| panic!("failed to spawn a coroutine: {error}"))
+        let site = MetaInit::Site(Location::caller());
+        launch(Some(&self.scheduler), Plain(f), site)
+            .unwrap_or_else(|error| failed("a coroutine", &error))
     }
 
     /// Runs `f` as a coroutine of this runtime and waits for its result. `f` may borrow, as this does not return before it has ended.
@@ -251,7 +249,7 @@ impl Handle {
     {
         scheduler::assert_not_polling();
         let site = MetaInit::Site(Location::caller());
-        let handle = launch(&self.scheduler, Plain(f), site)
+        let handle = launch(Some(&self.scheduler), Plain(f), site)
             .unwrap_or_else(|error| panic!("failed to start the coroutine: {error}"));
         // The closure is used up, and the result with its borrows is ours, before `join` returns. It does not unwind before that: a
         // forbidden suspension is reported by a panic, so it is allowed for this wait.
@@ -342,4 +340,17 @@ pub(crate) fn start_global(request: Request) -> io::Result<&'static Handle> {
 #[track_caller]
 pub(crate) fn global() -> &'static Handle {
     try_global().unwrap_or_else(|error| panic!("failed to start the default runtime: {error}"))
+}
+
+/// Is there anything that the caller can spawn on, or was it not started yet?
+pub(crate) fn is_here() -> bool {
+    Worker::current().is_some() || GLOBAL.get().is_some()
+}
+
+/// What the caller spawns on: its own runtime, or the global default one.
+pub(crate) fn here() -> io::Result<&'static Scheduler> {
+    match Worker::current() {
+        Some(worker) => Ok(&worker.shared().scheduler),
+        None => Ok(&try_global()?.scheduler),
+    }
 }

@@ -23,21 +23,28 @@ pub(crate) struct Blocks {
     lists: UnsafeCell<[Vec<NonNull<u8>>; CLASSES]>,
 }
 
-/// The size class of blocks for `layout`; `None` for large or strictly aligned ones.
-const fn class(layout: Layout) -> Option<usize> {
-    let class = layout.size().saturating_sub(SMALLEST).div_ceil(16);
-    if layout.align() > 8 || class >= CLASSES {
-        None
-    } else {
-        Some(class)
-    }
+/// How a block for some type is allocated. Known when that is compiled, so that what allocates and frees need not be compiled for each.
+pub(crate) struct Kind {
+    /// What blocks are really made with: any block of a class serves any layout of the class.
+    layout: Layout,
+    /// `None` for large or strictly aligned ones.
+    class: Option<usize>,
 }
 
-/// What blocks for `layout` are really made with, so that any block of a class serves any layout of the class.
-const fn rounded(layout: Layout) -> Layout {
-    match class(layout) {
-        Some(class) => class_layout(class),
-        None => layout,
+impl Kind {
+    pub(crate) const fn of<T>() -> Kind {
+        let layout = Layout::new::<T>();
+        let class = layout.size().saturating_sub(SMALLEST).div_ceil(16);
+        if layout.align() > 8 || class >= CLASSES {
+            return Kind {
+                layout,
+                class: None,
+            };
+        }
+        Kind {
+            layout: class_layout(class),
+            class: Some(class),
+        }
     }
 }
 
@@ -84,36 +91,35 @@ impl Drop for Blocks {
     }
 }
 
-/// Makes a block for a `T`. Ends the process if there is no memory, as `Box::new` does.
-#[inline(always)]
-pub(crate) fn allocate<T>() -> NonNull<T> {
-    let layout = const { Layout::new::<T>() };
-    if let Some(class) = const { class(Layout::new::<T>()) }
+/// Makes a block. Ends the process if there is no memory, as `Box::new` does.
+#[inline]
+pub(crate) fn allocate(kind: &Kind) -> NonNull<u8> {
+    if let Some(class) = kind.class
         && let Some(worker) = Worker::current()
         && let Some(block) = worker.blocks.pop(class)
     {
-        return block.cast();
+        return block;
     }
-    // SAFETY: no task is of size zero: it has a header.
-    let block = unsafe { alloc::alloc(rounded(layout)) };
+    // SAFETY: nothing that is kept in blocks is of size zero.
+    let block = unsafe { alloc::alloc(kind.layout) };
     match NonNull::new(block) {
-        Some(block) => block.cast(),
-        None => alloc::handle_alloc_error(layout),
+        Some(block) => block,
+        None => alloc::handle_alloc_error(kind.layout),
     }
 }
 
 /// Frees a block.
 ///
 /// # Safety
-/// The block must come from `allocate::<T>`, and its value must have been dropped.
-#[inline(always)]
-pub(crate) unsafe fn free<T>(block: NonNull<T>) {
-    if let Some(class) = const { class(Layout::new::<T>()) }
+/// The block must come from `allocate` with this kind, and its value must have been dropped.
+#[inline]
+pub(crate) unsafe fn free(block: NonNull<u8>, kind: &Kind) {
+    if let Some(class) = kind.class
         && let Some(worker) = Worker::current()
-        && worker.blocks.push(class, block.cast())
+        && worker.blocks.push(class, block)
     {
         return;
     }
     // SAFETY: made by `allocate` with this layout.
-    unsafe { alloc::dealloc(block.as_ptr().cast(), rounded(Layout::new::<T>())) };
+    unsafe { alloc::dealloc(block.as_ptr(), kind.layout) };
 }

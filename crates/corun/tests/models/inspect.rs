@@ -3,7 +3,8 @@
 pub mod points {
     use std::cell::Cell;
 
-    use crate::coroutine::task::{End, TaskRef};
+    use crate::coroutine::outcome::End;
+    use crate::coroutine::task::TaskRef;
 
     pub fn resumed(_: TaskRef) {}
     pub fn suspended(_: TaskRef) {}

@@ -2,7 +2,8 @@
 
 use crate::check;
 use crate::checker::thread;
-use crate::coroutine::task::{MetaInit, PLACE_RUNNING, Plain, TaskRef};
+use crate::coroutine::body::Plain;
+use crate::coroutine::task::{MetaInit, PLACE_RUNNING, TaskRef};
 use crate::platform::fences;
 use crate::primitive::atomic::Ordering;
 use crate::primitive::{Mistake, with_mistake};

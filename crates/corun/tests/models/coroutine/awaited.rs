@@ -5,8 +5,10 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use crate::checker::thread::{self, Thread};
 
+use super::body::Plain;
 use super::end::run;
-use super::task::{JoinRef, MetaInit, Plain, TaskRef};
+use super::outcome::JoinRef;
+use super::task::{MetaInit, TaskRef};
 use crate::check;
 use crate::primitive::{Mistake, with_mistake};
 use crate::sync::Data;

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use crate::checker::cell::UnsafeCell;
 use crate::checker::thread;
 
+use super::body::Plain;
 use super::joiner::LimitedJoiner;
 use super::local_map::LocalMap;
-use super::task::{Control, JoinRef, MetaInit, Plain, TaskRef};
+use super::outcome::JoinRef;
+use super::task::{Control, MetaInit, TaskRef};
 use crate::cancel::levels::Innermost;
 use crate::check;
 use crate::primitive::{Mistake, with_mistake};

@@ -2,8 +2,12 @@
 
 #[path = "../../../src/coroutine/awaiting.rs"]
 pub mod awaiting;
+#[path = "../../../src/coroutine/body.rs"]
+pub mod body;
 #[path = "../../../src/coroutine/joiner.rs"]
 pub mod joiner;
+#[path = "../../../src/coroutine/outcome.rs"]
+pub mod outcome;
 #[path = "../../../src/coroutine/park.rs"]
 pub mod park;
 #[path = "../../../src/coroutine/task.rs"]

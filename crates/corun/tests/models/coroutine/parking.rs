@@ -5,9 +5,10 @@ use std::sync::Arc;
 use crate::checker::cell::UnsafeCell;
 use crate::checker::thread;
 
+use super::body::for_thread;
 use super::handle::enter;
 use super::park::park;
-use super::task::{MetaInit, for_thread};
+use super::task::MetaInit;
 use crate::check;
 use crate::primitive::{Mistake, with_mistake};
 use crate::scheduler::worker::{Shared, Worker};

@@ -8,9 +8,10 @@ use std::task::{Context, Poll, Waker};
 use crate::checker::thread;
 
 use super::state::borrowed_waker;
-use super::task::{cancel_task, new};
+use super::task::{Blank, cancel_task, with};
 use crate::check;
-use crate::coroutine::task::{JoinRef, MetaInit, TaskRef};
+use crate::coroutine::outcome::JoinRef;
+use crate::coroutine::task::{MetaInit, TaskRef};
 use crate::primitive::atomic::{AtomicU32, Ordering};
 use crate::primitive::{Mistake, with_mistake};
 use crate::scheduler::worker::Shared;
@@ -63,7 +64,8 @@ impl Setting {
             body: Arc::clone(&body),
         };
         let site = MetaInit::Site(std::panic::Location::caller());
-        let (task, join) = new(future, 1, site, &home, 0);
+        let (task, join) =
+            with(future, |vtable| Ok(Blank::new(vtable, 1, site, &home, 0))).unwrap();
         home.line_up(task);
         let setting = Setting {
             home,

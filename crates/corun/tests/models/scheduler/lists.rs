@@ -8,7 +8,9 @@ use crate::checker::thread;
 use super::lock::SpinLock;
 use super::spawn_list::SpawnList;
 use crate::check;
-use crate::coroutine::task::{JoinRef, MetaInit, Plain, TaskRef};
+use crate::coroutine::body::Plain;
+use crate::coroutine::outcome::JoinRef;
+use crate::coroutine::task::{MetaInit, TaskRef};
 use crate::primitive::{Mistake, with_mistake};
 
 fn lock_excludes() {

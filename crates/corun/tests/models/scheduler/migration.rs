@@ -14,8 +14,9 @@ use crate::check;
 use crate::checker::sync::Mutex;
 use crate::checker::thread;
 use crate::coroutine::local_map::LocalMap;
-use crate::coroutine::task::{Control, JoinRef, Meta, MetaInit, TaskRef};
-use crate::future::task::new;
+use crate::coroutine::outcome::JoinRef;
+use crate::coroutine::task::{Control, Meta, MetaInit, TaskRef};
+use crate::future::task::{Blank, with};
 use crate::primitive::{Mistake, with_mistake};
 use crate::sync::Data;
 
@@ -141,7 +142,11 @@ impl Setting {
             task: Arc::clone(&of_task),
             signal: None,
         };
-        let (task, join) = new(coroutine, 1, MetaInit::Full(Box::new(meta)), &home, 0);
+        let meta = MetaInit::Full(Box::new(meta));
+        let (task, join) = with(coroutine, |vtable| {
+            Ok(Blank::new(vtable, 1, meta, &home, 0))
+        })
+        .unwrap();
         let control = Box::new(Control {
             task: Cell::new(Some(task)),
             stack: Cell::new(None),

@@ -71,21 +71,38 @@ pub fn prefetch_frames() {}
 /// The allocator that tasks come from.
 pub mod blocks {
     use std::alloc::{self, Layout};
-    use std::ptr::NonNull;
+    use std::ptr::{self, NonNull};
 
-    pub fn allocate<T>() -> NonNull<T> {
+    pub struct Kind {
+        layout: Layout,
+        drop: unsafe fn(*mut u8),
+    }
+
+    impl Kind {
+        pub const fn of<T>() -> Kind {
+            unsafe fn drop<T>(value: *mut u8) {
+                // SAFETY: as `free` says.
+                unsafe { ptr::drop_in_place(value.cast::<T>()) }
+            }
+            Kind {
+                layout: Layout::new::<T>(),
+                drop: drop::<T>,
+            }
+        }
+    }
+
+    pub fn allocate(kind: &Kind) -> NonNull<u8> {
         // SAFETY: no task is of size zero.
-        let block = unsafe { alloc::alloc(Layout::new::<T>()) };
-        NonNull::new(block).expect("memory").cast()
+        NonNull::new(unsafe { alloc::alloc(kind.layout) }).expect("memory")
     }
 
     /// # Safety
     /// As for the real one. The value is dropped here, for its atomics to tell loom that they are gone.
-    pub unsafe fn free<T>(block: NonNull<T>) {
-        // SAFETY: made by `allocate`.
+    pub unsafe fn free(block: NonNull<u8>, kind: &Kind) {
+        // SAFETY: made by `allocate`, and of this kind.
         unsafe {
-            block.drop_in_place();
-            alloc::dealloc(block.as_ptr().cast(), Layout::new::<T>());
+            (kind.drop)(block.as_ptr());
+            alloc::dealloc(block.as_ptr(), kind.layout);
         }
     }
 }

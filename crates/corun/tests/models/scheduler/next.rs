@@ -6,7 +6,8 @@ use crate::checker::thread;
 
 use super::next_place::NextPlace;
 use crate::check;
-use crate::coroutine::task::{MetaInit, TaskRef, for_thread};
+use crate::coroutine::body::for_thread;
+use crate::coroutine::task::{MetaInit, TaskRef};
 use crate::primitive::{Mistake, with_mistake};
 use crate::sync::Data;
 
