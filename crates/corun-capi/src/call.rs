@@ -152,7 +152,8 @@ pub(crate) unsafe fn sized<T>(options: *const T) -> Outcome<Option<T>> {
     }
     // SAFETY: the first field is there in any case.
     let size = unsafe { options.cast::<u32>().read() } as usize;
-    if size < size_of::<u32>() || size > 4096 {
+    // Of whatever version, it ends with a whole field: half a pointer would be called, or read.
+    if size == 0 || size > 4096 || !size.is_multiple_of(align_of::<T>()) {
         return Err(Failure::invalid(format!(
             "the field `size` is {size}; expected the size of the structure, {}",
             size_of::<T>()

@@ -158,6 +158,8 @@ fn check_descriptor(descriptor: i32, events: u32) -> Outcome {
 fn ready(descriptor: i32, events: u32, patience: Patience) -> Outcome<u32> {
     let now = ask(descriptor, events)?;
     if now != 0 {
+        // There is no wait in which others would get their turn. What holds all the time must not keep the worker from them.
+        corun::checkpoint();
         return Ok(now);
     }
     if events == ERROR {

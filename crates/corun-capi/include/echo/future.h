@@ -54,7 +54,8 @@ corun_status corun_future_cancel(corun_future *future);
 
 /* What is called when a future is complete: `status` and `value` are as from corun_future_poll. `code` is that of a rejection, else 0.
  * Called once, by whoever completes the future, on its thread, or at once if it is complete. It keeps that one from its own business, and so should not
- * wait. Callbacks are called in the order in which they were left, and never one inside the other. */
+ * wait: have a task do that. (Where a timer completes the future, a call that would have to wait returns CORUN_ERR_PANIC.)
+ * Callbacks are called in the order in which they were left, and never one inside the other. */
 typedef void (*corun_future_callback)(void *data, corun_status status, void *value, int32_t code);
 corun_status corun_future_on_complete(corun_future *future, corun_future_callback callback, void *data);
 

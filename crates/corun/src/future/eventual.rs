@@ -143,8 +143,9 @@ impl<T, E> Future<T, E> {
     /// Has `f` called with the outcome, exactly once: by whoever completes the promise, on its thread, or at once if it is complete.
     ///
     /// A panic in `f` is reported like any other, and goes no further: neither the promise's side nor other callbacks notice. What `f` itself
-    /// resolves has its callbacks called when `f` has returned, so that long chains do not pile up on the stack. `f` may wait,
-    /// but keeps whoever calls it from its own business meanwhile.
+    /// resolves has its callbacks called when `f` has returned, so that long chains do not pile up on the stack. (To leave a callback with a future that
+    /// is complete already is a mere call: an `f` that does so again and again piles up as any recursion does.) `f` may wait, but keeps whoever
+    /// calls it from its own business meanwhile; and it must not wait for what the callback of something that it has resolved itself is to do.
     ///
     /// # Examples
     /// ```

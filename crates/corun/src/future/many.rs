@@ -3,11 +3,14 @@
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::vec;
 
 /// Waits for all, and gives their values in order; or the first error, in that order too.
 ///
-/// It waits for one after the other. Promises are kept by others, and get on meanwhile; so the whole takes no longer than the longest, costs one wait for
-/// each that is not complete yet, and no memory but that of the list of values.
+/// All futures are taken from the iterator at once, so that what makes them there, a [`spawn`](crate::spawn()) perhaps, is done for all before the
+/// first is waited for. Then it waits for one after the other. Promises are kept by others, and get on meanwhile; so the whole takes no longer than the
+/// longest, costs one wait for each that is not complete yet, and no memory but that of the list of futures and of the list of values. Futures that get
+/// on only while they are polled, such as `async` blocks, run one after the other: [`spawn_async`](super::spawn_async) them first.
 ///
 /// # Examples
 /// ```
@@ -21,30 +24,29 @@ use std::task::{Context, Poll};
 /// });
 /// assert_eq!(join_all(futures).wait(), Ok((0..10).collect()));
 /// ```
-pub fn join_all<I, T, E>(futures: I) -> JoinAll<I::IntoIter, I::Item, T>
+pub fn join_all<I, T, E>(futures: I) -> JoinAll<I::Item, T>
 where
     I: IntoIterator,
     I::Item: IntoFuture<Output = Result<T, E>>,
 {
-    let futures = futures.into_iter();
+    let futures: Vec<I::Item> = futures.into_iter().collect();
     JoinAll {
-        values: Vec::with_capacity(futures.size_hint().0),
-        futures,
+        values: Vec::with_capacity(futures.len()),
+        futures: futures.into_iter(),
         current: None,
     }
 }
 
 /// What [`join_all`] returns.
 #[must_use = "futures do nothing unless they are polled"]
-pub struct JoinAll<I, F: IntoFuture, T> {
-    futures: I,
+pub struct JoinAll<F: IntoFuture, T> {
+    futures: vec::IntoIter<F>,
     current: Option<F::IntoFuture>,
     values: Vec<T>,
 }
 
-impl<I, F, T, E> Future for JoinAll<I, F, T>
+impl<F, T, E> Future for JoinAll<F, T>
 where
-    I: Iterator<Item = F>,
     F: IntoFuture<Output = Result<T, E>>,
 {
     type Output = Result<Vec<T>, E>;
@@ -141,7 +143,7 @@ impl<F: Future<Output = Result<T, E>>, T, E> Future for SelectOk<F> {
     }
 }
 
-impl<I, F: IntoFuture, T> fmt::Debug for JoinAll<I, F, T> {
+impl<F: IntoFuture, T> fmt::Debug for JoinAll<F, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinAll")
             .field("resolved", &self.values.len())

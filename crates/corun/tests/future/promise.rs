@@ -488,6 +488,22 @@ fn a_hundred_thousand() {
     }
 }
 
+/// What an iterator does to make its futures, it does for all before the first is waited for.
+#[test]
+fn join_all_has_all_futures_made_first() {
+    let all_here = Arc::new(corun::sync::Barrier::new(10));
+    let crowd = (0..10).map(|number| {
+        let all_here = Arc::clone(&all_here);
+        corun::spawn(move || {
+            all_here.wait();
+            number
+        })
+    });
+    let values = join_all(crowd).wait_timeout(Duration::from_secs(20));
+    let values = values.expect("each waits for the others, which were all spawned");
+    assert_eq!(values.unwrap(), (0..10).collect::<Vec<_>>());
+}
+
 /// 128 bytes at most, both handles included; and nothing but that.
 #[test]
 fn a_future_is_small_and_nothing_else_allocates() {

@@ -80,6 +80,46 @@ static void *plain_thread(void *argument) {
     return wait_for_error(argument);
 }
 
+static void *beside_what_holds(void *argument) {
+    int calls = 0;
+    corun_event *event;
+    corun_event_request request = CORUN_EVENT_REQUEST_INIT;
+    request.events = CORUN_EVENT_WRITE;
+    request.descriptor = *(int *)argument;
+    OK(corun_event_register(&request, count, &calls, &event));
+    while (__atomic_load_n(&calls, __ATOMIC_SEQ_CST) < 2) OK(corun_yield());
+    OK(corun_event_deregister(event));
+    return NULL;
+}
+
+static void *ask_again(void *argument) {
+    int fd = *(int *)argument;
+    while (corun_check_cancelled() == CORUN_OK) corun_wait_descriptor(fd, CORUN_EVENT_WRITE, CORUN_FOREVER, NULL);
+    return NULL;
+}
+
+/* What holds all the time keeps no other task from its worker: neither an event whose callback never waits, nor who asks again and again. */
+static void gives_way(void) {
+    int ends[2];
+    corun_task *asking, *beside;
+    corun_runtime_options options = CORUN_RUNTIME_OPTIONS_INIT;
+    corun_task_options pinned = CORUN_TASK_OPTIONS_INIT;
+    EXPECT(pipe(ends) == 0);
+    options.workers = 1;
+    OK(corun_runtime_create(&options, &pinned.runtime));
+    pinned.flags = CORUN_TASK_PINNED;
+    OK(corun_spawn(beside_what_holds, &ends[1], &pinned, &beside));
+    OK(corun_task_join_timeout(beside, MS(20000), NULL));
+    OK(corun_spawn(ask_again, &ends[1], &pinned, &asking));
+    OK(corun_spawn(beside_what_holds, &ends[1], &pinned, &beside));
+    OK(corun_task_join_timeout(beside, MS(20000), NULL));
+    OK(corun_task_cancel(asking));
+    corun_task_join(asking, NULL);
+    OK(corun_runtime_shutdown(pinned.runtime, CORUN_FOREVER));
+    close(ends[0]);
+    close(ends[1]);
+}
+
 /* ERROR without READ and WRITE: whatever there is to read and write, it tells of the end alone. */
 static void errors_alone(void) {
     int ends[2];
@@ -231,6 +271,7 @@ static void body(void) {
     STATUS(CORUN_ERR_SYSTEM, corun_wait_descriptor(-1, CORUN_EVENT_ERROR, 0, &ready));
     STATUS(CORUN_ERR_INVALID, corun_wait_descriptor(0, CORUN_EVENT_TIMER, 0, &ready));
 
+    gives_way();
     errors_alone();
     as_tasks();
 

@@ -109,6 +109,8 @@ static void body(void) {
     options.name = "\xff";
     STATUS(CORUN_ERR_INVALID, corun_spawn(echo, &x, &options, &task));
     options.name = "a name";
+    options.size = 44; /* half of a destructor */
+    STATUS(CORUN_ERR_INVALID, corun_spawn(echo, &x, &options, &task));
     options.size = 3;
     STATUS(CORUN_ERR_INVALID, corun_spawn(echo, &x, &options, &task));
     /* A program of before there was a runtime in the options. */
