@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
-use super::entry::{Direction, Entry, Homeless};
+use super::entry::{Direction, Entry, Refusal};
 use super::limits::Limits;
 use super::poller::Reactor;
 use super::selector::{self, RawDescriptor};
@@ -140,7 +140,8 @@ impl Source {
             match entry.join_herd(direction, waker) {
                 Ok(None) => return Poll::Pending,
                 Ok(Some(_)) => {}
-                Err(Homeless) => entry.settle_at(&reactor_for_task()?)?,
+                Err(Refusal::Homeless) => entry.settle_at(&reactor_for_task()?)?,
+                Err(Refusal::System(error)) => return Poll::Ready(Err(error)),
             }
         }
     }
