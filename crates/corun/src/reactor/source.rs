@@ -24,8 +24,14 @@ pub(crate) struct Source {
     entry: AtomicPtr<Entry>,
 }
 
-/// Several coroutines may be the first to wait on a descriptor at once; it is registered once.
-static REGISTERING: [Mutex<()>; 16] = [const { Mutex::new(()) }; 16];
+/// Several coroutines may be the first to wait on a descriptor at once; it is registered once. A prime number of locks, as the sockets of Windows are
+/// multiples of 4.
+static REGISTERING: [Mutex<()>; 17] = [const { Mutex::new(()) }; 17];
+
+/// The lock under which a descriptor is registered.
+fn stripe(descriptor: RawDescriptor) -> &'static Mutex<()> {
+    &REGISTERING[descriptor as usize % REGISTERING.len()]
+}
 
 #[inline]
 pub(super) fn would_block<T>(result: &io::Result<T>) -> bool {
@@ -310,7 +316,7 @@ impl Source {
         blocked: Direction,
         reactor: &Arc<Reactor>,
     ) -> io::Result<&Entry> {
-        let stripe = &REGISTERING[descriptor as usize % REGISTERING.len()];
+        let stripe = stripe(descriptor);
         let _guard = own(|| stripe.lock()).unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = self.entry()
             && !entry.is_stale()
@@ -349,6 +355,24 @@ impl Drop for Source {
                 Some(home) => home.bury(entry),
                 None => drop(Box::from_raw(entry)),
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+    use std::ptr;
+
+    #[test]
+    fn descriptors_spread_over_all_locks_whatever_their_step() {
+        let count = REGISTERING.len() as RawDescriptor;
+        for step in [1, 2, 4, 8, 16] {
+            let stripes: HashSet<_> = (0..count)
+                .map(|n| ptr::from_ref(stripe(100 + n * step)))
+                .collect();
+            assert_eq!(stripes.len(), REGISTERING.len());
         }
     }
 }
