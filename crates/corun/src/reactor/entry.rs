@@ -31,7 +31,8 @@
 //! - A ready flag without a tick, cleared before the retry: each retry would have to repeat until the call says "would block",
 //!   which costs one system call more per request.
 //! - One-shot registrations: one more system call per wait. But where the system knows no edges, as Windows, there is nothing else: then whoever
-//!   begins to wait asks for an event, under the lock, and an event that has come asks for what others wait for (`Locked::arm`).
+//!   begins to wait asks for an event, under the lock, and an event that has come asks for what others wait for (`Locked::arm`). If the system
+//!   refuses, no event may come to anybody: all who wait try again, and who would have to wait once more is told the error, as by a registration.
 //! - Generation numbers in the event: needs a table look-up per event. Freeing entries late needs none.
 //! - A lock beside the state: eight locked instructions a request instead of five.
 //! - One slot for a waker in each direction, where the last one counts (as in some async runtimes): of two tasks that read through `&TcpStream`,
@@ -191,9 +192,14 @@ impl Calls {
     }
 }
 
-/// No reactor watches the descriptor: an async task has to look for one without the lock, then try again.
+/// Why an async task cannot begin to wait.
 #[derive(Debug)]
-pub(super) struct Homeless;
+pub(super) enum Refusal {
+    /// No reactor watches the descriptor: the task has to look for one without the lock, then try again.
+    Homeless,
+    /// The system does not tell of the descriptor.
+    System(io::Error),
+}
 
 /// Holds the lock. As nobody else changes the state meanwhile, it is changed in a copy, and published with the unlocking.
 struct Locked<'a> {
@@ -278,27 +284,36 @@ impl Locked<'_> {
 
     /// As `hand_on`, for who goes without having looked whether there is more to do. Others may have joined while the direction was READY, and so have
     /// asked for no event; and of an orphan none will come, so that the next one has to look, and registers it if there is nothing.
-    fn pass_on(&mut self, direction: Direction) -> Calls {
+    fn pass_on(&mut self, direction: Direction) -> [Calls; 2] {
         let waits = self.state & (direction.queued() | direction.herd()) != 0;
         if waits && self.state & ORPHAN != 0 {
             self.state |= direction.ready();
         }
-        let calls = self.hand_on(direction);
-        self.arm();
-        calls
+        self.state &= !direction.turn();
+        self.arm_for_others();
+        self.hand_on_all()
     }
 
     /// Where events have to be asked for: asks for one of each direction that somebody waits in and that is not READY. Whoever links himself does;
-    /// whoever dispatches an event, as it uses up what was asked for; and whoever gives up a turn, as its direction may be READY no more.
+    /// whoever dispatches an event, as it uses up what was asked for; and whoever gives up a turn, as its direction may be READY no more. After an
+    /// error both directions are READY, and have to be handed on.
     #[inline(always)]
-    fn arm(&self) {
+    fn arm(&mut self) -> io::Result<()> {
         if ONE_SHOT {
-            self.arm_one_shot();
+            self.arm_one_shot()
+        } else {
+            Ok(())
         }
     }
 
+    /// As `arm`, for who does not wait himself and hands both directions on: an error is for those who do, and who meet it when they try again.
+    #[inline(always)]
+    fn arm_for_others(&mut self) {
+        let _ = self.arm();
+    }
+
     #[cold]
-    fn arm_one_shot(&self) {
+    fn arm_one_shot(&mut self) -> io::Result<()> {
         let waited = self.state >> 2 | self.state >> 6;
         let wanted = Ready(waited & !self.state & Ready::BOTH.0);
         // SAFETY: guarded by the lock.
@@ -306,8 +321,13 @@ impl Locked<'_> {
         if let Some(home) = home
             && wanted != Ready::NONE
         {
-            home.arm(self.entry, wanted);
+            let armed = home.arm(self.entry, wanted);
+            if armed.is_err() {
+                self.note(Ready::BOTH);
+            }
+            return armed;
         }
+        Ok(())
     }
 
     /// Registers the descriptor with the current worker's reactor, if none watches it.
@@ -407,7 +427,8 @@ impl Entry {
         let mut locked = self.lock();
         // Whoever finds no reactor may free the entry once the lock is released.
         let home = self.home.take();
-        if home.is_some() {
+        if let Some(home) = &home {
+            home.let_go(self);
             locked.state |= ORPHAN;
         }
         locked.note(Ready::BOTH);
@@ -489,16 +510,15 @@ impl Entry {
         if !noted {
             let mut locked = self.lock();
             locked.note(ready);
+            locked.arm_for_others();
             if locked.needs_hand_on(Direction::Write) {
                 let [reading, writing] = locked.hand_on_all();
-                locked.arm();
                 drop(locked);
                 reading.wake();
                 writing.wake();
             } else {
                 // Mostly one reads and nobody waits to write.
                 let reading = locked.hand_on_if_free(Direction::Read);
-                locked.arm();
                 drop(locked);
                 reading.wake();
             }
@@ -526,7 +546,7 @@ impl Entry {
         let mut locked = self.lock();
         locked.settle()?;
         // SAFETY: as the caller promises.
-        Ok(unsafe { self.link(&mut locked, direction, waiter, mine) })
+        unsafe { self.link(locked, direction, waiter, mine) }
     }
 
     /// As `enqueue`, for the waiter of an async task.
@@ -538,28 +558,30 @@ impl Entry {
         direction: Direction,
         waiter: &Waiter,
         mine: bool,
-    ) -> Result<Option<Seen>, Homeless> {
-        let mut locked = self.lock();
+    ) -> Result<Option<Seen>, Refusal> {
+        let locked = self.lock();
         if locked.state & ORPHAN != 0 {
-            return Err(Homeless);
+            return Err(Refusal::Homeless);
         }
         // SAFETY: as the caller promises.
-        Ok(unsafe { self.link(&mut locked, direction, waiter, mine) })
+        unsafe { self.link(locked, direction, waiter, mine) }.map_err(Refusal::System)
     }
 
+    /// After an error the waiter is in no list, and has the turn still if it was `mine`.
+    ///
     /// # Safety
     /// As for `enqueue`.
     #[inline(always)]
     unsafe fn link(
         &self,
-        locked: &mut Locked<'_>,
+        mut locked: Locked<'_>,
         direction: Direction,
         waiter: &Waiter,
         mine: bool,
-    ) -> Option<Seen> {
+    ) -> io::Result<Option<Seen>> {
         let state = locked.state;
         if state & direction.ready() != 0 && (mine || state & direction.turn() == 0) {
-            return Some(Seen(state));
+            return Ok(Some(Seen(state)));
         }
         let list = &self.lists[direction as usize];
         // SAFETY: the caller keeps it in place.
@@ -572,8 +594,18 @@ impl Entry {
             }
         }
         locked.state |= direction.queued();
-        locked.arm();
-        None
+        if let Err(error) = locked.arm() {
+            list.remove(waiter);
+            locked.note_queue(direction);
+            if mine {
+                locked.state |= direction.turn();
+            }
+            let calls = locked.hand_on_all();
+            drop(locked);
+            calls.into_iter().for_each(Calls::wake);
+            return Err(error);
+        }
+        Ok(None)
     }
 
     /// Has the turn come to a waiter that a task has linked? If not, it will be told by `waker`, which is exchanged for the last one.
@@ -588,14 +620,14 @@ impl Entry {
         &self,
         direction: Direction,
         waker: &Waker,
-    ) -> Result<Option<Seen>, Homeless> {
+    ) -> Result<Option<Seen>, Refusal> {
         // Made before the lock is taken, and dropped or called after, as the lock is the last local.
         let mut fresh = Some(waker.clone());
         let mut crowd = Herd::new();
         let mut locked = self.lock();
         let state = locked.state;
         if state & ORPHAN != 0 {
-            return Err(Homeless);
+            return Err(Refusal::Homeless);
         }
         let mask = direction.ready() | direction.queued() | direction.turn();
         if state & mask == direction.ready() {
@@ -613,7 +645,14 @@ impl Entry {
             }
         }
         locked.state |= direction.herd();
-        locked.arm();
+        if let Err(error) = locked.arm() {
+            // The task itself is called as well, which does no harm.
+            let calls = locked.hand_on_all();
+            drop(locked);
+            calls.into_iter().for_each(Calls::wake);
+            crowd.wake();
+            return Err(Refusal::System(error));
+        }
         drop(locked);
         crowd.wake();
         Ok(None)
@@ -633,7 +672,7 @@ impl Entry {
     /// As `withdraw`, for one that does not want its turn any more, if it has it: then the next one gets it.
     pub(super) fn dequeue(&self, direction: Direction, waiter: &Waiter) {
         let mut locked = self.lock();
-        let mut calls = Calls::NONE;
+        let mut calls = [Calls::NONE, Calls::NONE];
         if waiter.is_linked() {
             self.lists[direction as usize].remove(waiter);
             locked.note_queue(direction);
@@ -641,7 +680,7 @@ impl Entry {
             calls = locked.pass_on(direction);
         }
         drop(locked);
-        calls.wake();
+        calls.into_iter().for_each(Calls::wake);
     }
 
     /// Ends a turn.
@@ -661,7 +700,7 @@ impl Entry {
         locked.state = end_of_turn(locked.state, direction, drained);
         let calls = locked.pass_on(direction);
         drop(locked);
-        calls.wake();
+        calls.into_iter().for_each(Calls::wake);
     }
 
     /// Where the first waiter of a direction lies, as a hint of what a dispatch will touch.

@@ -109,7 +109,9 @@ impl Selector {
     }
 
     /// Nobody calls it: see [`ONE_SHOT`].
-    pub(super) fn arm(&self, _: RawDescriptor, _: *const Entry, _: Ready) {}
+    pub(super) fn arm(&self, _: RawDescriptor, _: *const Entry, _: Ready) -> io::Result<()> {
+        Ok(())
+    }
 
     /// No later `wait` reports the descriptor.
     pub(super) fn delete(&self, descriptor: RawDescriptor) {

@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use super::entry::{Direction, Homeless};
+use super::entry::{Direction, Refusal};
 use super::selector;
 use super::source::{Source, would_block};
 use super::task_turn::TaskTurn;
@@ -95,9 +95,13 @@ where
             seen = match unsafe { turn.wait(waker) } {
                 Ok(None) => return Poll::Pending,
                 Ok(seen) => seen,
-                Err(Homeless) => {
+                Err(Refusal::Homeless) => {
                     turn.entry().settle_at(&reactor_for_task()?)?;
                     None
+                }
+                Err(Refusal::System(error)) => {
+                    turn.finish(None);
+                    return Poll::Ready(Err(error));
                 }
             };
         }

@@ -237,7 +237,6 @@ impl Reactor {
                     return;
                 };
                 registry.unlink(entry);
-                self.selector.delete(entry.descriptor);
                 entry.orphan()
             };
             // Foreign code, which may drop sockets of this reactor.
@@ -261,8 +260,13 @@ impl Reactor {
     }
 
     /// Asks for one more event of an entry that was adopted.
-    pub(super) fn arm(&self, entry: &Entry, wanted: Ready) {
-        self.selector.arm(entry.descriptor, entry, wanted);
+    pub(super) fn arm(&self, entry: &Entry, wanted: Ready) -> io::Result<()> {
+        self.selector.arm(entry.descriptor, entry, wanted)
+    }
+
+    /// Reports an entry's descriptor no more, as this reactor stops. Under the entry's lock, so that nobody asks for an event in between.
+    pub(super) fn let_go(&self, entry: &Entry) {
+        self.selector.delete(entry.descriptor);
     }
 
     /// Watches an entry's descriptor no more, because it is about to be closed. The entry, which has left its home, may still be waited on.

@@ -89,8 +89,13 @@ impl Selector {
         unsafe { self.0.add_with_mode(descriptor, interest, mode) }
     }
 
-    /// Reports the descriptor once more, as soon as one of these directions is ready.
-    pub(super) fn arm(&self, descriptor: RawDescriptor, entry: *const Entry, ready: Ready) {
+    /// Reports the descriptor once more, as soon as one of these directions is ready. After an error it may not, not even as it was asked to before.
+    pub(super) fn arm(
+        &self,
+        descriptor: RawDescriptor,
+        entry: *const Entry,
+        ready: Ready,
+    ) -> io::Result<()> {
         let (readable, writable) = (ready.contains(Ready::READ), ready.contains(Ready::WRITE));
         let mut interest = Event::new(entry.expose_provenance(), readable, writable);
         if readable {
@@ -98,10 +103,8 @@ impl Selector {
         }
         // SAFETY: the caller's socket is open during the call.
         let descriptor = unsafe { BorrowedDescriptor::borrow_raw(descriptor) };
-        // It can only fail if somebody closed the descriptor behind our back.
-        let _ = self
-            .0
-            .modify_with_mode(descriptor, interest, PollMode::Oneshot);
+        self.0
+            .modify_with_mode(descriptor, interest, PollMode::Oneshot)
     }
 
     /// No later `wait` reports the descriptor.

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 use std::time::Instant;
 
-use super::entry::{Direction, Entry, Homeless};
+use super::entry::{Direction, Entry, Refusal};
 use super::limits::Limits;
 use super::poller::Reactor;
 use super::selector::{self, RawDescriptor};
@@ -24,8 +24,14 @@ pub(crate) struct Source {
     entry: AtomicPtr<Entry>,
 }
 
-/// Several coroutines may be the first to wait on a descriptor at once; it is registered once.
-static REGISTERING: [Mutex<()>; 16] = [const { Mutex::new(()) }; 16];
+/// Several coroutines may be the first to wait on a descriptor at once; it is registered once. A prime number of locks, as the sockets of Windows are
+/// multiples of 4.
+static REGISTERING: [Mutex<()>; 17] = [const { Mutex::new(()) }; 17];
+
+/// The lock under which a descriptor is registered.
+fn stripe(descriptor: RawDescriptor) -> &'static Mutex<()> {
+    &REGISTERING[descriptor as usize % REGISTERING.len()]
+}
 
 #[inline]
 pub(super) fn would_block<T>(result: &io::Result<T>) -> bool {
@@ -140,7 +146,8 @@ impl Source {
             match entry.join_herd(direction, waker) {
                 Ok(None) => return Poll::Pending,
                 Ok(Some(_)) => {}
-                Err(Homeless) => entry.settle_at(&reactor_for_task()?)?,
+                Err(Refusal::Homeless) => entry.settle_at(&reactor_for_task()?)?,
+                Err(Refusal::System(error)) => return Poll::Ready(Err(error)),
             }
         }
     }
@@ -309,7 +316,7 @@ impl Source {
         blocked: Direction,
         reactor: &Arc<Reactor>,
     ) -> io::Result<&Entry> {
-        let stripe = &REGISTERING[descriptor as usize % REGISTERING.len()];
+        let stripe = stripe(descriptor);
         let _guard = own(|| stripe.lock()).unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = self.entry()
             && !entry.is_stale()
@@ -348,6 +355,24 @@ impl Drop for Source {
                 Some(home) => home.bury(entry),
                 None => drop(Box::from_raw(entry)),
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+    use std::ptr;
+
+    #[test]
+    fn descriptors_spread_over_all_locks_whatever_their_step() {
+        let count = REGISTERING.len() as RawDescriptor;
+        for step in [1, 2, 4, 8, 16] {
+            let stripes: HashSet<_> = (0..count)
+                .map(|n| ptr::from_ref(stripe(100 + n * step)))
+                .collect();
+            assert_eq!(stripes.len(), REGISTERING.len());
         }
     }
 }

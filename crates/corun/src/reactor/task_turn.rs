@@ -9,7 +9,7 @@ use std::marker::PhantomPinned;
 use std::mem;
 use std::task::Waker;
 
-use super::entry::{Direction, Entry, Homeless, Seen};
+use super::entry::{Direction, Entry, Refusal, Seen};
 use super::wait_list::Waiter;
 
 /// The place of one operation of a task in the order of its direction.
@@ -68,7 +68,7 @@ impl<'a> TaskTurn<'a> {
     ///
     /// # Safety
     /// The value must stay where it is from now on, until it is dropped.
-    pub(super) unsafe fn wait(&mut self, waker: &Waker) -> Result<Option<Seen>, Homeless> {
+    pub(super) unsafe fn wait(&mut self, waker: &Waker) -> Result<Option<Seen>, Refusal> {
         debug_assert!(!self.linked);
         // SAFETY: it is in no list, so nobody else knows it.
         let waiter = unsafe { (*self.waiter.get()).insert(Waiter::for_task(waker)) };

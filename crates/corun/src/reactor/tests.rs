@@ -10,6 +10,8 @@ use std::task::Waker;
 use std::thread;
 use std::time::{Duration, Instant};
 
+#[cfg(all(corun_portable, corun_one_shot))]
+use super::entry::Refusal;
 use super::entry::{Direction, Entry, Ready};
 use super::poller::Reactor;
 use super::turn::Turn;
@@ -227,6 +229,76 @@ fn who_gives_up_a_turn_leaves_nobody_without_an_event() {
     entry.release(Direction::Read, None);
     drop(entry.leave_home());
     reactor.forsake(&entry);
+}
+
+/// Two wait to read. When `body` has the reactor forsake the entry, that stands for any reason why the system may tell of no event.
+#[cfg(all(corun_portable, corun_one_shot))]
+fn with_two_who_wait(body: impl FnOnce(&Reactor, &Entry, &[Waiter; 2])) {
+    let reactor = Arc::new(Reactor::new().unwrap());
+    let (near, _far) = UnixStream::pair().unwrap();
+    let entry = Box::new(Entry::new(near.as_raw_fd(), Direction::Read));
+    entry.settle_at(&reactor).unwrap();
+    entry.clear(Direction::Write, entry.seen());
+    let waiters = [(); 2].map(|()| Waiter::for_task(Waker::noop()));
+    for waiter in &waiters {
+        // SAFETY: it stays where it is until it has its turn.
+        let seen = unsafe { entry.enqueue_task(Direction::Read, waiter, false) };
+        assert!(seen.unwrap().is_none());
+    }
+    body(&reactor, &entry, &waiters);
+    drop(entry.leave_home());
+}
+
+/// They have to try again, and who would wait once more is told the error.
+#[cfg(all(corun_portable, corun_one_shot))]
+fn assert_told(entry: &Entry, waiters: &[Waiter]) {
+    for waiter in waiters {
+        assert!(entry.has_come(waiter, &mut Waker::noop().clone()));
+        entry.clear(Direction::Read, entry.seen());
+        // SAFETY: as it is refused, it is not linked.
+        let refused = unsafe { entry.enqueue_task(Direction::Read, waiter, true) };
+        assert!(matches!(refused, Err(Refusal::System(_))));
+        entry.release(Direction::Read, None);
+    }
+}
+
+/// Who asks waits for the other direction, whose event is asked for together with theirs.
+#[cfg(all(corun_portable, corun_one_shot))]
+#[test]
+fn an_event_that_cannot_be_asked_for_is_an_error_to_all_who_wait() {
+    with_two_who_wait(|reactor, entry, waiters| {
+        reactor.forsake(entry);
+        let another = Waiter::for_task(Waker::noop());
+        // SAFETY: as it is refused, it is not linked.
+        let refused = unsafe { entry.enqueue_task(Direction::Write, &another, false) };
+        assert!(matches!(refused, Err(Refusal::System(_))));
+        assert!(!another.is_linked());
+        assert_told(entry, waiters);
+    });
+    with_two_who_wait(|reactor, entry, waiters| {
+        reactor.forsake(entry);
+        let refused = entry.join_herd(Direction::Write, Waker::noop());
+        assert!(matches!(refused, Err(Refusal::System(_))));
+        assert_told(entry, waiters);
+    });
+}
+
+#[cfg(all(corun_portable, corun_one_shot))]
+#[test]
+fn an_event_that_cannot_be_asked_for_anew_is_an_error_to_all_who_wait() {
+    with_two_who_wait(|reactor, entry, waiters| {
+        reactor.forsake(entry);
+        entry.dispatch(Ready::WRITE);
+        assert_told(entry, waiters);
+    });
+    with_two_who_wait(|reactor, entry, waiters| {
+        entry.dispatch(Ready::READ);
+        entry.clear(Direction::Read, entry.seen());
+        reactor.forsake(entry);
+        // The first's turn: it gives it up.
+        entry.release(Direction::Read, None);
+        assert_told(entry, &waiters[1..]);
+    });
 }
 
 #[test]

@@ -361,16 +361,17 @@ impl Worker {
         }
     }
 
-    /// Looks out for what another thread brings, for a moment before it sleeps. Others count this worker as awake meanwhile.
+    /// Looks out for what another thread brings, for a moment before it sleeps. Others count this worker as awake meanwhile, so that nobody rouses it:
+    /// what it does not look out for (events, timers, other workers' lists, the end of the runtime) waits until it has lain down and looks at everything.
     fn linger(&self, began: Instant) -> Found {
-        let (scheduler, inbox) = (&*self.shared.scheduler, &self.shared.inbox);
+        let scheduler = &*self.shared.scheduler;
         let is_of_use = !self.shared.watched.is_retiring();
-        let is_there = || !inbox.is_empty() || (is_of_use && !scheduler.injected.is_empty());
+        let is_there = || self.has_post() || (is_of_use && !scheduler.injected.is_empty());
         // As the one who searches, so that who brings work from outside calls nobody else; but not while others may have the processor.
         let searches = is_of_use && scheduler.sleepers.take_token();
         let mut found = linger::spin(is_there);
         if searches {
-            if found && inbox.is_empty() {
+            if found && !self.has_post() {
                 return Found::Work;
             }
             scheduler.sleepers.return_token();
@@ -427,15 +428,18 @@ impl Worker {
         }
     }
 
+    /// Has another thread put something in one of the lists that are for this worker alone?
+    fn has_post(&self) -> bool {
+        !self.shared.inbox.is_empty()
+            || !self.shared.guests.is_idle()
+            || !self.seat().nudges.is_empty()
+            || !self.shared.errands.is_empty()
+    }
+
     /// The second look, after this worker has said that it sleeps.
     fn something_to_do(&self) -> bool {
         let scheduler = &*self.shared.scheduler;
-        if !self.shared.inbox.is_empty()
-            || !self.seat().nudges.is_empty()
-            || !self.shared.errands.is_empty()
-            || !self.shared.guests.is_idle()
-            || self.may_end()
-        {
+        if self.has_post() || self.may_end() {
             return true;
         }
         if self.shared.bed.is_dozing() {
@@ -462,5 +466,28 @@ impl Worker {
             && self.local.is_empty()
             // Those of async tasks, which are not counted here.
             && self.shared.has_no_timers()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Runtime;
+
+    #[test]
+    fn who_looks_out_sees_what_it_is_asked_to_do() {
+        if !linger::spin(|| true) {
+            // Nobody looks out with one processor.
+            return;
+        }
+        let runtime = Runtime::builder().workers(1).build().unwrap();
+        let look_out = |worker: &Worker| {
+            // As from another thread: nobody is asleep to be roused.
+            worker.shared.scheduler.tell_workers(|_| ());
+            matches!(worker.linger(Instant::now()), Found::Own)
+        };
+        let scheduler = &runtime.handle().scheduler;
+        let answers = scheduler.ask_workers(Duration::from_secs(60), look_out, |_| false);
+        assert!(matches!(answers[..], [(_, true)]));
     }
 }

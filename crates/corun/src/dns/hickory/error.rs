@@ -81,11 +81,25 @@ pub(super) fn keep_exhaustion(error: NetError) -> NetError {
     }
 }
 
+/// The codes by which the system says that it has no descriptor or memory left.
+#[cfg(not(windows))]
+const EXHAUSTION: &[i32] = &[libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS];
+/// Those of sockets are numbers of their own there, but for that of memory; what reports their events has the system's.
+#[cfg(windows)]
+const EXHAUSTION: &[i32] = &[
+    4,      // ERROR_TOO_MANY_OPEN_FILES
+    8,      // ERROR_NOT_ENOUGH_MEMORY, WSA_NOT_ENOUGH_MEMORY
+    14,     // ERROR_OUTOFMEMORY
+    1_450,  // ERROR_NO_SYSTEM_RESOURCES
+    1_455,  // ERROR_COMMITMENT_LIMIT
+    10_024, // WSAEMFILE
+    10_055, // WSAENOBUFS
+];
+
 fn is_exhaustion(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOBUFS)
-    )
+    error
+        .raw_os_error()
+        .is_some_and(|code| EXHAUSTION.contains(&code))
 }
 
 /// What [`keep_exhaustion`] has kept.
@@ -100,14 +114,36 @@ fn exhaustion(text: &str) -> Option<io::Error> {
 mod tests {
     use super::*;
 
+    #[cfg(not(windows))]
+    const REFUSED: i32 = libc::ECONNREFUSED;
+    /// `WSAECONNREFUSED`.
+    #[cfg(windows)]
+    const REFUSED: i32 = 10_061;
+
+    #[test]
+    fn codes_are_those_of_this_system() {
+        let (exhausted, others) = if cfg!(windows) {
+            // WSAEMFILE, WSAENOBUFS, WSA_NOT_ENOUGH_MEMORY; C's EMFILE and ENOMEM, which are ERROR_BAD_LENGTH and ERROR_INVALID_ACCESS.
+            ([10_024, 10_055, 8], [24, 12])
+        } else {
+            (
+                [libc::EMFILE, libc::ENOBUFS, libc::ENOMEM],
+                [libc::EBADF, libc::EAGAIN],
+            )
+        };
+        let is_exhaustion = |&code: &i32| is_exhaustion(&io::Error::from_raw_os_error(code));
+        assert!(exhausted.iter().all(is_exhaustion));
+        assert!(!others.iter().any(is_exhaustion));
+    }
+
     #[test]
     fn exhaustion_is_kept_and_nothing_else() {
-        for code in [libc::EMFILE, libc::ENOMEM] {
+        for &code in EXHAUSTION {
             let kept = keep_exhaustion(io::Error::from_raw_os_error(code).into());
             assert!(matches!(kept, NetError::Msg(_)));
             assert_eq!(io_error(kept).raw_os_error(), Some(code));
         }
-        let other = keep_exhaustion(io::Error::from_raw_os_error(libc::ECONNREFUSED).into());
+        let other = keep_exhaustion(io::Error::from_raw_os_error(REFUSED).into());
         assert!(matches!(other, NetError::Io(_)));
         assert_eq!(io_error(other).kind(), ErrorKind::ConnectionRefused);
         for text in ["", "(os error 24)", EXHAUSTED] {

@@ -19,7 +19,11 @@ impl Reactor {
         Ok(())
     }
 
-    pub(super) fn arm(&self, _entry: &Entry, _wanted: Ready) {}
+    pub(super) fn arm(&self, _entry: &Entry, _wanted: Ready) -> io::Result<()> {
+        Ok(())
+    }
+
+    pub(super) fn let_go(&self, _entry: &Entry) {}
 }
 
 pub fn with_reactor<R>(body: impl FnOnce(&Arc<Reactor>) -> R) -> Option<R> {
