@@ -1,4 +1,4 @@
-//! `task.rs`: the end of a coroutine against its handle, joined or dropped: the result is dropped once, by who may, and the block is freed once,
+//! `outcome.rs`: the end of a coroutine against its handle, joined or dropped: the result is dropped once, by who may, and the block is freed once,
 //! by the last.
 
 use std::cell::Cell;
